@@ -1,0 +1,136 @@
+/*
+ * apply.c - the one way by which every operation runs: check, compute, record, push tangents.
+ */
+#include "autograd/graph.h"
+
+#include <string.h>
+
+const char *ct__op_title(const ct_op *op)
+{
+    static _Thread_local char text[4][48];
+    static _Thread_local unsigned next;
+    char *to = text[next++ % 4];
+    snprintf(to, sizeof text[0], "ct_%s", op->name);
+    return to;
+}
+
+/* Makes the results and fills them. */
+static bool compute(ct_call *c)
+{
+    if (c->op->view) return c->op->view(c);
+    if (!c->op->shape(c)) return false;
+    for (int i = 0; i < c->n_out; i++) {
+        c->out[i] = ct__tensor_new(c->op->name, c->dtypes[i], (int)c->shape[i].rank, c->shape[i].dim);
+        if (CT__UNLIKELY(!c->out[i])) return ct__rename_error(c->op->name, ct__op_title(c->op));
+    }
+    c->dtype = c->dtypes[0];
+    return c->op->forward(c);
+}
+
+static bool to_be_recorded(const ct_call *c)
+{
+    if (ct__ad.grad_off || !ct__is_float(c->out[0]->dtype)) return false;
+    for (int i = 0; i < c->n_in; i++) {
+        if (c->in[i]->needs_grad) return true;
+    }
+    return false;
+}
+
+bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
+{
+    ct_call c;
+    c.op = op;
+    c.in = in;
+    c.n_in = n_in;
+    c.out = out;
+    c.n_out = op->outputs ? op->outputs : 1;
+    c.params = params;
+    c.index = 0;
+    c.in_shapes = NULL;
+    for (int i = 0; i < c.n_out; i++) out[i] = NULL;
+    ct__self.count.operations++;
+    bool ok = compute(&c);
+    if (CT__LIKELY(ok)) {
+        c.dtype = out[0]->dtype;
+        if (to_be_recorded(&c)) ok = ct__node_record(&c, params ? op->params : 0);
+        if (CT__UNLIKELY(ok && ct__ad.active)) ok = ct__push_tangents(&c);
+    }
+    for (int i = 0; !ok && i < c.n_out; i++) {
+        ct_free(out[i]);
+        out[i] = NULL;
+    }
+    return ok;
+}
+
+ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params)
+{
+    ct_tensor *out[CT__MAX_OUTPUTS];
+    return ct__apply_all(op, in, n_in, params, out) ? out[0] : NULL;
+}
+
+/* ---- what rules use ---- */
+
+/* Marks, compared by address: the engine does not call them. Each returns something of its own, so that a linker that folds
+ * equal functions leaves them apart. */
+ct_tensor *ct__vjp_zero(const ct_call *c, ct_tensor *const *g) { return c->n_in == 0 ? NULL : g[0]; }
+ct_tensor *ct__vjp_none(const ct_call *c, ct_tensor *const *g) { return c->n_in == 1 ? NULL : g[0]; }
+ct_tensor *ct__jvp_zero(const ct_call *c, ct_tensor *dx) { return c->n_in == 0 ? NULL : dx; }
+ct_tensor *ct__jvp_none(const ct_call *c, ct_tensor *dx) { return c->n_in == 1 ? NULL : dx; }
+
+ct_tensor *ct__vjp_same(const ct_call *c, ct_tensor *const *g) { return (void)c, g[0]; }
+ct_tensor *ct__jvp_same(const ct_call *c, ct_tensor *dx) { return (void)c, ct_alias(dx); }
+
+ct_shape ct__in_shape(const ct_call *c, int i) { return c->in[i] ? ct__shape(c->in[i]) : c->in_shapes[i]; }
+
+ct_shape ct__batched(const ct_tensor *g, int own_rank, ct_shape own)
+{
+    ct_shape s;
+    const int lead = g->rank > own_rank ? g->rank - own_rank : 0;
+    s.rank = lead + own.rank;
+    for (int i = 0; i < lead && i < CT_MAX_RANK; i++) s.dim[i] = g->dim[i];
+    for (int i = 0; i < own.rank && lead + i < CT_MAX_RANK; i++) s.dim[lead + i] = own.dim[i];
+    return s;
+}
+
+ct_tensor *ct__number(const ct_call *c, double value)
+{
+    ct_tensor *t = ct__tensor_new("a constant", c->dtype, 0, NULL);
+    if (t) ct__store(t->data, c->dtype, value);
+    return t;
+}
+
+/* ---- handles ---- */
+
+ct_tensor *ct_alias(ct_tensor *x)
+{
+    if (!ct__check("ct_alias", "x", x)) return NULL;
+    ct_tensor *y = ct__tensor_bare(x);
+    if (!y || !x->graph) return y;
+    ct__node_attach(y, ct__node_retain(ct__node_of(x)), x->slot);
+    y->needs_grad = x->needs_grad;
+    return y;
+}
+
+ct_tensor *ct_detach(ct_tensor *x) { return ct__check("ct_detach", "x", x) ? ct__tensor_bare(x) : NULL; }
+
+/* y = x,  dy = dx. */
+static bool identity_view(ct_call *c)
+{
+    c->out[0] = ct__tensor_bare(c->in[0]);
+    return c->out[0] != NULL;
+}
+static const ct_op identity = {
+    .name = "identity", .inputs = 1, .view = identity_view, .vjp = {ct__vjp_same}, .linear = true, .doc = "x",
+};
+ct_tensor *ct__identity(ct_tensor *x) { return ct__apply1(&identity, x, NULL); }
+
+/* ---- recording on and off ---- */
+
+bool ct_grad_mode(bool on)
+{
+    const bool before = !ct__ad.grad_off;
+    ct__ad.grad_off = !on;
+    return before;
+}
+
+void ct_grad_mode_cleanup(const bool *before) { ct__ad.grad_off = !*before; }

@@ -1,0 +1,246 @@
+/*
+ * graph.c - making and destroying nodes.
+ *
+ * A node is one slab record: the struct, then its inputs, kept outputs, shapes and parameters. Destroying one may leave others
+ * without references; these wait in a list, so that a chain of a million nodes is destroyed by a loop.
+ */
+#include "autograd/graph.h"
+
+#include <string.h>
+
+_Thread_local ct__autograd_state ct__ad __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* ---- memory ---- */
+
+static ct__node *node_new(size_t size)
+{
+    ct__node *n = size <= CT__SLAB_MAX ? ct__slab_get(size) : ct__pool_get(size);
+    if (CT__UNLIKELY(!n)) return ct__fail_memory("the graph", size);
+    memset(n, 0, sizeof *n);
+    n->refs = 1;
+    n->size = size;
+    n->file = ct__ad.file;
+    n->line = ct__ad.line;
+    ct__self.live.nodes++;
+    ct__self.count.nodes++;
+    return n;
+}
+
+static void node_free(ct__node *n)
+{
+    ct__self.live.nodes--;
+    if (n->size <= CT__SLAB_MAX) ct__slab_put(n, n->size);
+    else ct__pool_put(n, n->size);
+}
+
+void ct__node_drop_kept(ct__node *n)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        ct_tensor *kept = n->in[i].kept;
+        n->in[i].kept = NULL;
+        if (kept) ct__release(kept);
+    }
+    for (int i = 0; i < n->n_out && n->out; i++) {
+        ct_tensor *kept = n->out[i];
+        n->out[i] = NULL;
+        if (kept) ct__release(kept);
+    }
+}
+
+static void destroy(ct__node *n)
+{
+    ct__node_drop_kept(n);
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->in[i].from) ct__node_release(n->in[i].from);
+    }
+    ct__tangents_drop(n);
+    while (n->hooks) {
+        ct__hook_record *h = n->hooks;
+        n->hooks = h->next;
+        ct__slab_put(h, sizeof *h);
+    }
+    if (n->grad) ct__release(n->grad);
+    node_free(n);
+}
+
+void ct__node_release(void *node)
+{
+    ct__node *n = node;
+    const int32_t left = CT__UNLIKELY(n->shared) ? __atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) : --n->refs;
+    if (left > 0) return;
+    n->dying = ct__ad.dying;
+    ct__ad.dying = n;
+    if (ct__ad.destroying) return; /* the loop below, further out, takes it */
+    ct__ad.destroying = true;
+    while (ct__ad.dying) {
+        ct__node *next = ct__ad.dying;
+        ct__ad.dying = next->dying;
+        destroy(next);
+    }
+    ct__ad.destroying = false;
+}
+
+/* ---- leaves ---- */
+
+void ct__node_attach(ct_tensor *t, ct__node *n, int slot)
+{
+    t->graph = n;
+    t->slot = (uint8_t)slot;
+}
+
+ct__node *ct__node_leaf(ct_tensor *t, bool collects)
+{
+    ct__node *n = node_new(sizeof *n + sizeof(ct_shape));
+    if (!n) return NULL;
+    n->out_shapes = (ct_shape *)(n + 1);
+    n->out_shapes[0] = ct__shape(t);
+    n->n_out = 1;
+    n->dtype = t->dtype;
+    n->collects = collects;
+    n->shared = t->shared;
+    n->file = t->file ? t->file : n->file;
+    n->line = t->file ? t->line : n->line;
+    ct__node_attach(t, n, 0);
+    return n;
+}
+
+/* ---- recording ---- */
+
+/* The next part of a record, a multiple of 8 bytes. */
+static void *part(char **at, size_t bytes)
+{
+    void *here = *at;
+    *at += (bytes + 7) / 8 * 8;
+    return bytes ? here : NULL;
+}
+
+/* Lays the parts of a node's record out behind the struct. */
+static ct__node *node_for(const ct_call *c, size_t params)
+{
+    const size_t n_in = (size_t)c->n_in, n_out = (size_t)c->n_out;
+    const size_t in_shapes = c->op->keeps & KEEP_SHAPES ? n_in : 0, kept = c->op->keeps & KEEP_Z ? n_out : 0;
+    const size_t out_shapes = c->n_out > 1 ? n_out : 0;
+    const size_t size = sizeof(ct__node) + n_in * sizeof(ct__input) + (in_shapes + out_shapes) * sizeof(ct_shape) +
+                        kept * (sizeof(ct_tensor *) + 8) + (params + 7) / 8 * 8;
+    ct__node *n = node_new(size);
+    if (!n) return NULL;
+    char *at = (char *)(n + 1);
+    n->op = c->op;
+    n->n_in = c->n_in;
+    n->n_out = c->n_out;
+    n->in = part(&at, n_in * sizeof(ct__input));
+    n->in_shapes = part(&at, in_shapes * sizeof(ct_shape));
+    n->out_shapes = part(&at, out_shapes * sizeof(ct_shape));
+    n->out = part(&at, kept * sizeof(ct_tensor *));
+    n->out_version = part(&at, kept * sizeof(uint32_t));
+    n->params = part(&at, params);
+    return n;
+}
+
+static ct_vjp_rule rule_of(const ct_op *op, int i) { return op->vjp[op->inputs == CT__VARIADIC ? 0 : i]; }
+
+/* Has every input that needs a gradient a rule? */
+static bool rules_present(const ct_call *c)
+{
+    for (int i = 0; i < c->n_in; i++) {
+        if (c->in[i]->needs_grad && !rule_of(c->op, i))
+            return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op), "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?",
+                            i + 1, ct__describe(c->in[i]));
+    }
+    return true;
+}
+
+static void keep_input(ct__node *n, const ct_call *c, int i)
+{
+    ct__input *in = &n->in[i];
+    ct_tensor *x = c->in[i];
+    *in = (ct__input){0};
+    if (x->needs_grad && rule_of(c->op, i) != ct__vjp_none) {
+        in->from = ct__node_retain(ct__node_of(x));
+        in->slot = x->slot;
+        if (in->from->number >= n->number) n->number = in->from->number + 1;
+    }
+    const bool keeps = c->op->inputs == CT__VARIADIC ? c->op->keeps & KEEP_X : c->op->keeps & (1u << i);
+    if (keeps) {
+        in->kept = ct__retain(x);
+        in->version = x->storage->version;
+        in->was_kept = true;
+    }
+    if (n->in_shapes) n->in_shapes[i] = ct__shape(x);
+}
+
+bool ct__node_record(const ct_call *c, size_t params)
+{
+    if (!rules_present(c)) return false;
+    ct__node *n = node_for(c, params);
+    if (!n) return false;
+    n->number = 1;
+    for (int i = 0; i < c->n_in; i++) keep_input(n, c, i);
+    if (params) memcpy(n->params, c->params, params);
+    n->dtype = c->out[0]->dtype;
+    n->rank = c->out[0]->rank;
+    bool kept = true;
+    for (int i = 0; i < c->n_out; i++) {
+        ct_tensor *y = c->out[i];
+        if (n->out) {
+            n->out[i] = ct__own(ct__tensor_bare(y)); /* the node's, not the scope's */
+            n->out_version[i] = y->storage->version;
+            kept = kept && n->out[i];
+        }
+        if (n->out_shapes) n->out_shapes[i] = ct__shape(y);
+        ct__node_attach(y, i ? ct__node_retain(n) : n, i);
+        y->needs_grad = ct__is_float(y->dtype);
+        y->storage->tracked = true;
+    }
+    return kept;
+}
+
+/* ---- places ---- */
+
+const char *ct__node_title(const ct__node *n)
+{
+    static _Thread_local char text[4][200];
+    static _Thread_local unsigned next;
+    char *to = text[next++ % 4];
+    const char *name = n->op ? ct__op_title(n->op) : "a leaf";
+    if (n->file) snprintf(to, sizeof text[0], "%s at %s:%d", name, n->file, (int)n->line);
+    else snprintf(to, sizeof text[0], "%s", name);
+    return to;
+}
+
+/* The place also goes to the nodes that the call made on its way: those that have none yet. Past a bound they stay without; each
+ * node is noted once, so the walk costs no more than the recording did. */
+static void note(ct_tensor *t, const char *file, int line)
+{
+    enum { DEPTH = 64 };
+    ct__node *todo[DEPTH];
+    int n = 0;
+    todo[n++] = t->graph;
+    while (n > 0) {
+        ct__node *node = todo[--n];
+        if (node->file || !node->op) continue;
+        node->file = file;
+        node->line = line;
+        for (int i = 0; i < node->n_in && n < DEPTH; i++) {
+            if (node->in[i].from) todo[n++] = node->in[i].from;
+        }
+    }
+}
+
+static void share(void *node) { ((ct__node *)node)->shared = true; }
+
+static bool inplace_allowed(const char *operation, const ct_tensor *t)
+{
+    if (ct__ad.grad_off || !(t->needs_grad || t->storage->tracked)) return true;
+    return ct__fail(CT_ERROR_GRAPH, operation,
+                    "%s needs a gradient, or shares its values with one that does: changing it in place would not be recorded; use CT_NO_GRAD, or ct_detach and ct_clone",
+                    ct__describe(t));
+}
+
+__attribute__((constructor)) static void connect(void)
+{
+    ct__graph_release = ct__node_release;
+    ct__graph_note = note;
+    ct__graph_share = share;
+    ct__inplace_allowed = inplace_allowed;
+}

@@ -1,0 +1,98 @@
+/*
+ * leaf.c - leaves: tensors that collect gradients, reading and setting these, and hooks.
+ */
+#include "autograd/graph.h"
+
+ct_tensor *ct_requires_grad(ct_tensor *t, bool yes)
+{
+    if (!ct__check("ct_requires_grad", "t", t)) return NULL;
+    ct__node *n = t->graph;
+    if (yes && !ct__is_float(t->dtype))
+        return ct__fail(CT_ERROR_DTYPE, "ct_requires_grad", "t is %s; only f32 and f64 have gradients", ct__describe(t));
+    if (!yes && n && n->op)
+        return ct__fail(CT_ERROR_GRAPH, "ct_requires_grad", "t is the result of %s; ct_detach gives its values without the graph", ct__node_title(n));
+    if (yes && !n && !(n = ct__node_leaf(t, true))) return NULL;
+    if (!n || n->op) return t;
+    n->collects = yes;
+    t->needs_grad = yes;
+    t->storage->tracked = yes;
+    return t;
+}
+
+bool ct_needs_grad(const ct_tensor *t) { return ct__check("ct_needs_grad", "t", t) && t->needs_grad; }
+
+/* The leaf's node, or NULL with an error. */
+static ct__node *leaf_of(const char *operation, const ct_tensor *t)
+{
+    if (!ct__check(operation, "leaf", t)) return NULL;
+    ct__node *n = t->graph;
+    if (!n || !t->needs_grad)
+        return ct__fail(CT_ERROR_GRAPH, operation, "the tensor, %s, does not need a gradient; ct_requires_grad makes it a leaf", ct__describe(t));
+    if (n->op)
+        return ct__fail(CT_ERROR_GRAPH, operation, "the tensor is no leaf but the result of %s; ct_grad gives gradients of such", ct__node_title(n));
+    return n;
+}
+
+ct_tensor *ct_grad_of(ct_tensor *leaf)
+{
+    ct__node *n = leaf_of("ct_grad_of", leaf);
+    if (!n) return NULL;
+    if (!n->grad) return ct__fail(CT_ERROR_GRAPH, "ct_grad_of", "the leaf, %s, has no gradient yet; call ct_backward first", ct__describe(leaf));
+    return ct_alias(n->grad);
+}
+
+bool ct_has_grad(const ct_tensor *leaf)
+{
+    if (!ct__check("ct_has_grad", "leaf", leaf)) return false;
+    const ct__node *n = leaf->graph;
+    return n && !n->op && n->grad;
+}
+
+bool ct_zero_grad(ct_tensor *leaf)
+{
+    ct__node *n = leaf_of("ct_zero_grad", leaf);
+    if (!n || !ct__may_change()) return false;
+    if (n->grad) ct__release(n->grad);
+    n->grad = NULL;
+    n->spent = false;
+    return true;
+}
+
+bool ct_spend_grad(ct_tensor *leaf)
+{
+    ct__node *n = leaf_of("ct_spend_grad", leaf);
+    if (!n || !ct__may_change()) return false;
+    n->spent = n->grad != NULL;
+    return true;
+}
+
+bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient)
+{
+    ct__node *n = leaf_of("ct_set_grad", leaf);
+    if (!n || !ct__check("ct_set_grad", "gradient", gradient) || !ct__may_change()) return false;
+    if (!ct__same_shape(leaf, gradient) || leaf->dtype != gradient->dtype)
+        return ct__fail(CT_ERROR_SHAPE, "ct_set_grad", "gradient is %s, the leaf is %s", ct__describe(gradient), ct__describe(leaf));
+    ct_tensor *own = ct__own(ct_alias(gradient));
+    if (!own) return false;
+    if (n->grad) ct__release(n->grad);
+    n->grad = own;
+    n->spent = false;
+    return true;
+}
+
+bool ct_add_hook(ct_tensor *t, ct_hook hook, void *context)
+{
+    if (!ct__check("ct_add_hook", "t", t)) return false;
+    if (!hook) return ct__fail_null("ct_add_hook", "hook");
+    if (!t->needs_grad)
+        return ct__fail(CT_ERROR_GRAPH, "ct_add_hook", "t, %s, does not need a gradient, so none will reach it", ct__describe(t));
+    ct__hook_record *h = ct__slab_get(sizeof *h);
+    if (!h) return ct__fail_memory("ct_add_hook", sizeof *h);
+    *h = (ct__hook_record){.hook = hook, .context = context, .slot = t->slot};
+    ct__hook_record **end = &ct__node_of(t)->hooks;
+    while (*end) end = &(*end)->next;
+    *end = h;
+    return true;
+}
+
+bool ct_may_change_state(void) { return ct__may_change(); }

@@ -1,0 +1,111 @@
+/*
+ * base.h (internal) - what every room stands on: raising errors, scope links, slabs and the storage pool, threads, Philox.
+ *
+ * Invariant: nothing here knows what a tensor is; a scope holds links, memory is bytes.
+ */
+#ifndef CT_BASE_INTERNAL_H
+#define CT_BASE_INTERNAL_H
+
+#include <cotangent/base.h>
+
+#define CT__LIKELY(x) __builtin_expect(!!(x), 1)
+#define CT__UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* ---- the thread's own state: small, so that it fits the static TLS block of a dlopen'ed library ---- */
+
+typedef struct ct__heap ct__heap; /* slab and pool lists, memory.c */
+
+typedef struct ct__thread {
+    struct ct__link ***scope_chunks; /* heads of the open scopes' lists, in chunks that never move */
+    int scopes;                      /* open scopes */
+    int scope_chunk_count;
+    bool failed;     /* an error is pending */
+    bool registered; /* the end of this thread will be noticed */
+    int threads;     /* set by ct_set_threads; 0: OpenMP's default */
+    ct__heap *heap;
+    uint64_t random_seed, random_counter;
+    ct_memory_info live;
+    ct_counters count;
+} ct__thread;
+
+extern _Thread_local ct__thread ct__self __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* ---- errors (error.c) ---- */
+
+/* Keeps the error if none is pending. The message after "operation at file:line: ". Always returns NULL. */
+void *ct__fail(ct_status status, const char *operation, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* For a NULL argument: explained by the pending error, or an error of its own that names the argument. Returns NULL. */
+void *ct__fail_null(const char *operation, const char *argument);
+void *ct__fail_memory(const char *operation, size_t bytes);
+/* True when nothing is pending; else false, with the error left as it is. For calls that change state. */
+static inline bool ct__may_change(void) { return !ct__self.failed; }
+/* Where a front speaks for another operation: an error that says `from` ("ct_concat") says `to` ("ct_stack"). Returns false. */
+bool ct__rename_error(const char *from, const char *to);
+
+/* ---- scopes (scope.c) ---- */
+
+/* What a scope holds: the first member of an object. `release` drops the scope's reference. */
+typedef struct ct__link {
+    struct ct__link *next, **at; /* at: the pointer that points here; NULL outside any scope */
+    int scope;                   /* number of the scope it is in */
+} ct__link;
+
+extern void (*ct__link_release)(ct__link *link); /* set once, by the tensor room */
+
+void ct__scope_adopt_into(ct__link *link, int scope);
+static inline void ct__scope_unlink(ct__link *link)
+{
+    if (!link->at) return;
+    *link->at = link->next;
+    if (link->next) link->next->at = link->at;
+    link->at = NULL;
+}
+/* Gives a new object to the innermost scope, if one is open. */
+static inline void ct__scope_adopt(ct__link *link)
+{
+    link->at = NULL;
+    if (ct__self.scopes) ct__scope_adopt_into(link, ct__self.scopes);
+}
+
+/* ---- memory (memory.c) ---- */
+
+/* Records of up to CT__SLAB_MAX bytes, 64-byte aligned; the size must be given again. NULL without an error set. */
+enum { CT__SLAB_STEP = 64, CT__SLAB_CLASSES = 16, CT__SLAB_MAX = CT__SLAB_STEP * CT__SLAB_CLASSES };
+void *ct__slab_get(size_t bytes);
+void ct__slab_put(void *record, size_t bytes);
+/* Blocks of any size, 64-byte aligned, kept for reuse by size class. */
+void *ct__pool_get(size_t bytes);
+void ct__pool_put(void *block, size_t bytes);
+/* Live and peak bytes of storages. */
+static inline void ct__bytes_add(int64_t bytes)
+{
+    ct__self.live.bytes += bytes;
+    if (ct__self.live.bytes > ct__self.live.peak_bytes) ct__self.live.peak_bytes = ct__self.live.bytes;
+}
+
+/* ---- threads (threads.c) ---- */
+
+/* Runs work(context, part) for part = 0 .. parts-1, on as many threads as allowed. The cut into parts must depend on the shape
+ * of the problem alone, and parts must not touch each other's results: then the thread count cannot change a bit of them. */
+void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void *context);
+
+/* 0 baseline, 1 avx2 + fma, 2 avx512; chosen once by cpuid, lowered by the environment variable COTANGENT_ISA. */
+int ct__isa(void);
+
+/* ---- random numbers (random.c) ---- */
+
+/* Four random words of Philox 4x32-10 at a counter under a key. */
+void ct__philox(uint64_t key, uint64_t counter, uint64_t stream, uint32_t out[4]);
+/* The place in the thread's sequence for a draw of n numbers: a stream of its own for each draw. */
+typedef struct ct__draw {
+    uint64_t key, stream;
+} ct__draw;
+ct__draw ct__random_draw(void);
+/* The thread's place in the sequence, to be put back (recomputation draws the same numbers). */
+typedef struct ct__random_state {
+    uint64_t seed, counter;
+} ct__random_state;
+ct__random_state ct__random_save(void);
+void ct__random_restore(ct__random_state state);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * threads.c - the thread's state, the number of OpenMP threads, parallel parts, and the instruction set.
+ *
+ * Work is cut into parts by its shape alone; how many threads share the parts changes the time, never the result. There is no region
+ * inside a region. In a forked child OpenMP's pool is gone, so it works with one thread.
+ */
+#include "base/base.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Thread_local ct__thread ct__self __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static bool forked;
+static int isa = -1;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void child_after_fork(void) { forked = true; }
+
+static int best_isa(void)
+{
+#if defined(__x86_64__) && defined(CT__HAVE_X86_VARIANTS)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    return avx512 ? 2 : avx2 ? 1 : 0;
+#else
+    return 0;
+#endif
+}
+
+static const char *const isa_names[] = {"baseline", "avx2", "avx512"};
+
+static void set_up(void)
+{
+    pthread_atfork(NULL, NULL, child_after_fork);
+    int best = best_isa();
+    const char *wanted = getenv("COTANGENT_ISA");
+    for (int i = 0; wanted && i < best; i++) {
+        if (strcmp(wanted, isa_names[i]) == 0) best = i;
+    }
+    __atomic_store_n(&isa, best, __ATOMIC_RELEASE);
+}
+
+int ct__isa(void)
+{
+    const int known = __atomic_load_n(&isa, __ATOMIC_ACQUIRE);
+    if (CT__LIKELY(known >= 0)) return known;
+    pthread_once(&once, set_up);
+    return isa;
+}
+
+const char *ct_instruction_set(void) { return isa_names[ct__isa()]; }
+
+bool ct_set_threads(int threads)
+{
+    if (threads < 0 || threads > 1024)
+        return ct__fail(CT_ERROR_VALUE, "ct_set_threads", "%d threads; expected 0 (the default) to 1024", threads);
+    ct__self.threads = threads;
+    return true;
+}
+
+int ct_threads(void)
+{
+    if (forked) return 1;
+    return ct__self.threads ? ct__self.threads : omp_get_max_threads();
+}
+
+void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void *context)
+{
+    ct__isa(); /* sets up the fork handler before the first region */
+    const int64_t threads = ct_threads();
+    const int team = (int)(parts < threads ? parts : threads);
+    if (parts > 1) ct__self.count.parallel_regions++;
+    if (team < 2 || omp_in_parallel()) {
+        for (int64_t i = 0; i < parts; i++) work(context, i);
+        return;
+    }
+#pragma omp parallel for num_threads(team) schedule(dynamic, 1)
+    for (int64_t i = 0; i < parts; i++) work(context, i);
+}

@@ -1,0 +1,92 @@
+/*
+ * arg.c - argmax and argmin: where along an axis the first extreme element stands.
+ *
+ * Each row's extreme comes from the vectorised reduction (NaN if one is among them); then the row is searched for it.
+ */
+#include "ops/reduce.h"
+
+typedef struct arg_params {
+    int64_t axis; /* from the end: -1 is the last */
+    int64_t keepdim;
+} arg_params;
+
+extern const ct_op ct__op_argmax, ct__op_argmin;
+
+static bool arg_shape(ct_call *c)
+{
+    const arg_params *p = c->params;
+    const ct_tensor *x = c->in[0];
+    const int axis = x->rank + (int)p->axis;
+    ct_shape *y = &c->shape[0];
+    y->rank = 0;
+    for (int i = 0; i < x->rank; i++) {
+        if (i != axis || p->keepdim) y->dim[y->rank++] = i == axis ? 1 : x->dim[i];
+    }
+    c->dtypes[0] = CT_I64;
+    if (x->dim[axis] > 0) return true;
+    return ct__fail(CT_ERROR_SHAPE, ct__op_title(c->op), "x is %s: no elements along axis %d", ct__describe(x), axis);
+}
+
+/* The first k with x_k = top; where top is NaN, the first NaN. */
+#define SEARCH(T)                                                                                                      \
+    {                                                                                                                  \
+        const T *x = (const T *)(const void *)row;                                                                     \
+        const T top = *(const T *)(const void *)at;                                                                    \
+        while (k < n - 1 && x[k] != top && !(top != top && x[k] != x[k])) k++;                                         \
+        return k;                                                                                                      \
+    }
+
+static int64_t first_place(ct_dtype dtype, const char *row, int64_t n, const char *at)
+{
+    int64_t k = 0;
+    switch (dtype) {
+    case CT_F32: SEARCH(float)
+    case CT_F64: SEARCH(double)
+    case CT_I32: SEARCH(int32_t)
+    case CT_I64: SEARCH(int64_t)
+    default: SEARCH(uint8_t)
+    }
+}
+
+static bool arg_forward(const ct_call *c)
+{
+    const arg_params *p = c->params;
+    const char *title = ct__op_title(c->op);
+    const ct_tensor *x = c->in[0];
+    const int axis = x->rank + (int)p->axis;
+    if (x->count == 0) return true;
+    ct_tensor *rows = ct__rows_of(title, x, 1u << axis);
+    if (!rows) return false;
+    const int64_t n = x->dim[axis], step = n * (int64_t)ct__size(x), count = c->out[0]->count;
+    const ct__reduction *kind = c->op->impl;
+    int64_t *y = (int64_t *)(void *)c->out[0]->data;
+    /* The extremes, of at most 8 bytes each, come to the end of the result's memory and are read before they are overwritten. */
+    char *extremes = (char *)(y + count) - (size_t)count * ct__size(x);
+    bool ok = ct__reduce(title, *kind, rows, 1u << (rows->rank - 1), NULL, 1, extremes);
+    for (int64_t i = 0; ok && i < count; i++)
+        y[i] = first_place((ct_dtype)x->dtype, rows->data + i * step, n, extremes + (size_t)i * ct__size(x));
+    ct__release(rows);
+    return ok;
+}
+
+static const ct__reduction kind_max = CT__MAX, kind_min = CT__MIN;
+
+const ct_op ct__op_argmax = {
+    .name = "argmax", .inputs = 1, .params = sizeof(arg_params), .shape = arg_shape, .forward = arg_forward,
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &kind_max, .doc = "index of the largest x along an axis"};
+
+const ct_op ct__op_argmin = {
+    .name = "argmin", .inputs = 1, .params = sizeof(arg_params), .shape = arg_shape, .forward = arg_forward,
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &kind_min, .doc = "index of the smallest x along an axis"};
+
+static ct_tensor *apply_arg(const char *operation, const ct_op *op, ct_tensor *x, int axis, bool keepdim)
+{
+    if (!ct__check(operation, "x", x)) return NULL;
+    if (axis < -x->rank || axis >= x->rank)
+        return ct__fail(CT_ERROR_SHAPE, operation, "axis %d is out of range for x, which is %s", axis, ct__describe(x));
+    const arg_params p = {axis < 0 ? axis : axis - x->rank, keepdim};
+    return ct__apply1(op, x, &p);
+}
+
+ct_tensor *ct_argmax(ct_tensor *x, int axis, bool keepdim) { return apply_arg("ct_argmax", &ct__op_argmax, x, axis, keepdim); }
+ct_tensor *ct_argmin(ct_tensor *x, int axis, bool keepdim) { return apply_arg("ct_argmin", &ct__op_argmin, x, axis, keepdim); }

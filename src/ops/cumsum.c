@@ -1,0 +1,94 @@
+/*
+ * cumsum.c - running sums along an axis.
+ *
+ * The result starts as a copy of x in its own dtype and is summed in place, f32 with sums in f64. Places along the axes before
+ * and after are independent: tiles of the latter are summed together, and are the parts of large work.
+ */
+#include <cotangent/ops.h>
+
+#include "autograd/op.h"
+
+enum { TILE = 128, PART = 1 << 15, MAX_PARTS = 64 };
+
+typedef struct cumsum_params {
+    int64_t axis; /* from the end: -1 is the last */
+} cumsum_params;
+
+static bool cumsum_shape(ct_call *c)
+{
+    c->shape[0] = ct__shape(c->in[0]);
+    c->dtypes[0] = ct__is_float((ct_dtype)c->in[0]->dtype) ? (ct_dtype)c->in[0]->dtype : CT_I64;
+    return true;
+}
+
+/* n rows of `width` running sums, `step` elements apart. */
+#define RUNNING(T, SUM)                                                                                                \
+    {                                                                                                                  \
+        T *y = (T *)(void *)data;                                                                                      \
+        SUM sum[TILE] = {0};                                                                                           \
+        for (int64_t k = 0; k < n; k++, y += step) {                                                                   \
+            for (int64_t i = 0; i < width; i++) y[i] = (T)(sum[i] += (SUM)y[i]);                                       \
+        }                                                                                                              \
+    }
+
+static void run_tile(ct_dtype dtype, char *data, int64_t n, int64_t step, int64_t width)
+{
+    if (dtype == CT_F32) RUNNING(float, double)
+    else if (dtype == CT_F64) RUNNING(double, double)
+    else RUNNING(uint64_t, uint64_t) /* i64, which wraps */
+}
+
+typedef struct work {
+    ct_tensor *y;
+    int64_t n, inner, tiles, units, group; /* a unit is a tile at one place of the axes before */
+} work;
+
+static void run_part(void *context, int64_t part)
+{
+    const work *w = context;
+    const int64_t end = (part + 1) * w->group < w->units ? (part + 1) * w->group : w->units;
+    for (int64_t u = part * w->group; u < end; u++) {
+        const int64_t from = u % w->tiles * TILE, width = w->inner - from < TILE ? w->inner - from : TILE;
+        const int64_t at = u / w->tiles * w->n * w->inner + from;
+        run_tile((ct_dtype)w->y->dtype, w->y->data + at * (int64_t)ct__size(w->y), w->n, w->inner, width);
+    }
+}
+
+static bool cumsum_forward(const ct_call *c)
+{
+    const cumsum_params *p = c->params;
+    ct_tensor *y = c->out[0];
+    const int axis = y->rank + (int)p->axis;
+    ct__copy(y, c->in[0]);
+    if (y->count == 0) return true;
+    work w = {.y = y, .n = y->dim[axis], .inner = y->stride[axis]};
+    if (w.n == 1) return true;
+    w.tiles = (w.inner + TILE - 1) / TILE;
+    w.units = y->count / (w.n * w.inner) * w.tiles;
+    int64_t parts = y->count / PART;
+    parts = parts < 2 ? 1 : parts > MAX_PARTS ? MAX_PARTS : parts;
+    w.group = (w.units + parts - 1) / parts;
+    ct__parallel((w.units + w.group - 1) / w.group, run_part, &w);
+    return true;
+}
+
+/* y_i = sum over j <= i of x_j, so gx_j = sum over i >= j of g_i: the running sum from the other end.
+ * Checked: cumsum, all samples */
+static ct_tensor *cumsum_vjp(const ct_call *c, ct_tensor *const *g)
+{
+    const cumsum_params *p = c->params;
+    return ct_flip(ct_cumsum(ct_flip(g[0], ct_axes(p->axis)), (int)p->axis), ct_axes(p->axis));
+}
+
+const ct_op ct__op_cumsum = {
+    .name = "cumsum", .inputs = 1, .params = sizeof(cumsum_params), .shape = cumsum_shape, .forward = cumsum_forward,
+    .vjp = {cumsum_vjp}, .linear = true, .doc = "running sum of x along an axis"};
+
+ct_tensor *ct_cumsum(ct_tensor *x, int axis)
+{
+    if (!ct__check("ct_cumsum", "x", x)) return NULL;
+    if (axis < -x->rank || axis >= x->rank)
+        return ct__fail(CT_ERROR_SHAPE, "ct_cumsum", "axis %d is out of range for x, which is %s", axis, ct__describe(x));
+    const cumsum_params p = {axis < 0 ? axis : axis - x->rank};
+    return ct__apply1(&ct__op_cumsum, x, &p);
+}

@@ -1,0 +1,252 @@
+/*
+ * pointwise.c - pointwise.def read as operations: records, rules and public functions.
+ *
+ * A rule is the slope written in calls of operations, times the cotangent; where nothing is recorded, the fused kernel computes the same
+ * formula in one pass. Both come from the same line, and tests hold them together.
+ */
+#include "ops/pointwise.h"
+
+#include <cotangent/ops.h>
+
+const ct__pointwise_table *ct__pointwise_kernels(void)
+{
+#ifdef CT__HAVE_X86_VARIANTS
+    static const ct__pointwise_table *const tables[] = {&ct__pointwise_baseline, &ct__pointwise_avx2, &ct__pointwise_avx512};
+    return tables[ct__isa()];
+#else
+    return &ct__pointwise_baseline;
+#endif
+}
+
+/* ---- what all records share ---- */
+
+/* .impl of a record: where its kernels stand in the table, and how much an element costs. */
+typedef struct place {
+    size_t offset;
+    int cost;
+} place;
+
+static const ct__pointwise *kernels_of(const ct_op *op)
+{
+    const char *table = (const char *)ct__pointwise_kernels();
+    return (const ct__pointwise *)(const void *)(table + ((const place *)op->impl)->offset);
+}
+
+static int cost_of(const ct_op *op) { return ((const place *)op->impl)->cost; }
+
+static bool same_shape(ct_call *c)
+{
+    c->shape[0] = ct__shape(c->in[0]);
+    c->dtypes[0] = c->in[0]->dtype;
+    return true;
+}
+
+static bool forward(const ct_call *c)
+{
+    ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL};
+    ct__map(kernels_of(c->op)->forward[c->dtype], 1, operands, 1 + c->n_in, c->params, cost_of(c->op));
+    return true;
+}
+
+/* dx = g * slope for each operand in one pass; what the slope does not read is replaced by g. */
+static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    ct_tensor *x = c->in[0] ? c->in[0] : g[0], *z = c->out[0] ? c->out[0] : g[0];
+    ct_tensor *y = c->n_in > 1 && c->in[1] ? c->in[1] : g[0];
+    for (int i = 0; i < c->n_in; i++) {
+        if (!need[i]) continue;
+        gx[i] = ct__tensor_like(c->op->name, g[0], c->dtype);
+        if (!gx[i]) return false;
+        ct_tensor *unary[] = {gx[i], g[0], x, z}, *binary[] = {gx[i], g[0], x, y, z};
+        ct__map(kernels_of(c->op)->slope[i][c->dtype], 1, c->n_in > 1 ? binary : unary, 3 + c->n_in, c->params, cost_of(c->op));
+    }
+    return true;
+}
+
+/* ---- the formulas as calls ---- */
+
+#define NUM(v) ct__number(c, v)
+#define P(k) ct__number(c, ((const double *)c->params)[k])
+#define ADD(a, b) ct_add(a, b)
+#define SUB(a, b) ct_sub(a, b)
+#define MUL(a, b) ct_mul(a, b)
+#define DIV(a, b) ct_div(a, b)
+#define NEG(a) ct_neg(a)
+#define WHERE(k, a, b) ct_where(k, a, b)
+#define GT(a, b) ct_gt(a, b)
+#define LT(a, b) ct_lt(a, b)
+#define LE(a, b) ct_le(a, b)
+#define EQ(a, b) ct_eq(a, b)
+#define ABS(a) ct_abs(a)
+#define SIGN(a) ct_sign(a)
+#define MIN(a, b) ct_minimum(a, b)
+#define NONZERO(a) nonzero(c, a)
+#define EXP(a) ct_exp(a)
+#define LOG(a) ct_log(a)
+#define RSQRT(a) ct_rsqrt(a)
+#define SIN(a) ct_sin(a)
+#define COS(a) ct_cos(a)
+#define SINH(a) ct_sinh(a)
+#define COSH(a) ct_cosh(a)
+#define TANH(a) ct_tanh(a)
+#define ERF(a) ct_erf(a)
+#define SIGMOID(a) ct_sigmoid(a)
+#define POW(a, b) ct_pow(a, b)
+#define HYPOT(a, b) ct_hypot(a, b)
+#define TWO_BY_SQRT_PI 1.12837916709551257390
+#define SQRT_HALF 0.70710678118654752440
+#define ONE_BY_SQRT_2PI 0.39894228040143267794
+#define GELU_K 0.79788456080286535588
+
+/* a, with 1 in place of 0. */
+static ct_tensor *nonzero(const ct_call *c, ct_tensor *a) { return ct_where(ct_eq(a, NUM(0)), NUM(1), a); }
+
+/* Rules that need no slope. */
+#define SAME_VJP(g) (g)
+#define NEGATED_VJP(g) ct_neg(g)
+#define SAME_JVP(dx) ct_alias(dx)
+#define NEGATED_JVP(dx) ct_neg(dx)
+
+#define LETTERS1                                                                                                       \
+    ct_tensor *x = c->in[0], *y = c->out[0];                                                                           \
+    (void)x;                                                                                                           \
+    (void)y;
+#define LETTERS2                                                                                                       \
+    ct_tensor *x = c->in[0], *y = c->in[1], *z = c->out[0];                                                            \
+    (void)x;                                                                                                           \
+    (void)y;                                                                                                           \
+    (void)z;
+/* The VJP and the JVP of one operand are the same product with the slope. */
+#define RULES(name, letters, slope)                                                                                    \
+    static ct_tensor *vjp_##name(const ct_call *c, ct_tensor *const *g)                                                \
+    {                                                                                                                  \
+        letters return ct_mul(g[0], slope);                                                                            \
+    }                                                                                                                  \
+    static ct_tensor *jvp_##name(const ct_call *c, ct_tensor *dx)                                                      \
+    {                                                                                                                  \
+        letters return ct_mul(dx, slope);                                                                              \
+    }
+#define LINEAR_RULES(name, rule)                                                                                       \
+    static ct_tensor *vjp_##name(const ct_call *c, ct_tensor *const *g) { return (void)c, rule##_VJP(g[0]); }          \
+    static ct_tensor *jvp_##name(const ct_call *c, ct_tensor *dx) { return (void)c, rule##_JVP(dx); }
+#define UNARY(name, f, slope, keeps) RULES(name, LETTERS1, slope)
+#define UNARY_ANY(name, f, slope, keeps) RULES(name, LETTERS1, slope)
+#define UNARY_P UNARY
+#define UNARY_ANY_P UNARY_ANY
+#define FLAT_ANY(name, f)
+#define LINEAR_ANY(name, f, rule) LINEAR_RULES(name, rule)
+#define LINEAR2_ANY(name, f, rule_x, rule_y) LINEAR_RULES(name##_x, rule_x) LINEAR_RULES(name##_y, rule_y)
+#define BINARY(name, f, slope_x, slope_y, keeps) RULES(name##_x, LETTERS2, slope_x) RULES(name##_y, LETTERS2, slope_y)
+#define BINARY_ANY(name, f, slope_x, slope_y, keeps) BINARY(name, f, slope_x, slope_y, keeps)
+#include "ops/pointwise.def"
+#undef UNARY
+#undef UNARY_ANY
+#undef FLAT_ANY
+#undef LINEAR_ANY
+#undef LINEAR2_ANY
+#undef BINARY
+#undef BINARY_ANY
+
+/* ---- records ---- */
+
+enum { CHEAP = 1, COSTLY = 8 };
+
+#define RECORD(name_, n, keeps_, cost_, text, ...)                                                                     \
+    static const place place_##name_ = {offsetof(ct__pointwise_table, name_), cost_};                                  \
+    const ct_op ct__op_##name_ = {.name = #name_, .inputs = n, .keeps = keeps_, .params = 2 * sizeof(double),          \
+                                  .shape = same_shape, .forward = forward, .impl = &place_##name_, .doc = text, __VA_ARGS__};
+#define RULE1(name) .vjp = {vjp_##name}, .jvp = {jvp_##name}
+#define RULE2(name) .vjp = {vjp_##name##_x, vjp_##name##_y}, .jvp = {jvp_##name##_x, jvp_##name##_y}
+#define UNARY(name, f, slope, keeps) RECORD(name, 1, keeps, COSTLY, #f, RULE1(name), .fused = fused)
+#define UNARY_ANY(name, f, slope, keeps) RECORD(name, 1, keeps, CHEAP, #f, RULE1(name), .fused = fused)
+#define FLAT_ANY(name, f) RECORD(name, 1, KEEP_NOTHING, CHEAP, #f, .vjp = {ct__vjp_zero}, .jvp = {ct__jvp_zero})
+#define LINEAR_ANY(name, f, rule) RECORD(name, 1, KEEP_NOTHING, CHEAP, #f, RULE1(name))
+#define LINEAR2_ANY(name, f, rule_x, rule_y) RECORD(name, 2, KEEP_NOTHING, CHEAP, #f, RULE2(name))
+#define BINARY(name, f, slope_x, slope_y, keeps) RECORD(name, 2, keeps, COSTLY, #f, RULE2(name), .fused = fused)
+#define BINARY_ANY(name, f, slope_x, slope_y, keeps) RECORD(name, 2, keeps, CHEAP, #f, RULE2(name), .fused = fused)
+#include "ops/pointwise.def"
+#undef UNARY
+#undef UNARY_ANY
+#undef UNARY_P
+#undef UNARY_ANY_P
+#undef FLAT_ANY
+#undef LINEAR_ANY
+#undef LINEAR2_ANY
+#undef BINARY
+#undef BINARY_ANY
+
+/* ---- public functions ---- */
+
+static ct_tensor *apply1(const ct_op *op, ct_tensor *x, const double *params)
+{
+    ct_tensor *y = ct__apply(op, &x, 1, params);
+    if (y) y->weak = x->weak;
+    return y;
+}
+
+/* Integers go to f32 where the operation needs floats, bools where it has no kernel for them. */
+static ct_tensor *unary(const ct_op *op, const char *title, ct_tensor *x, const double *params, bool floats)
+{
+    if (!ct__check(title, "x", x)) return NULL;
+    if (CT__LIKELY(ct__is_float(x->dtype) || (!floats && x->dtype != CT_BOOL))) return apply1(op, x, params);
+    const int scope = ct_scope_begin();
+    ct_tensor *f = ct__to_dtype(x, CT_F32), *y = f ? apply1(op, f, params) : NULL;
+    if (y) ct_scope_return(y);
+    ct_scope_end(scope);
+    return y;
+}
+
+static bool divisor_has_zero(const ct_tensor *y)
+{
+    for (ct__walk w = ct__walk_start(y->rank, y->dim); w.more; ct__walk_next(&w)) {
+        if (ct__load(y->data + ct__walk_offset(&w, y->stride) * (int64_t)ct__size(y), y->dtype) == 0) return true;
+    }
+    return false;
+}
+
+static ct_tensor *apply2(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y)
+{
+    if (op == &ct__op_div && !ct__is_float(x->dtype) && divisor_has_zero(y))
+        return ct__fail(CT_ERROR_VALUE, title, "division of integers by zero: x is %s, y is %s", ct__describe(x), ct__describe(y));
+    ct_tensor *in[] = {x, y};
+    return ct__apply(op, in, 2, NULL);
+}
+
+static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
+{
+    if (!ct__check(title, "x", x) || !ct__check(title, "y", y)) return NULL;
+    if (CT__LIKELY(!ct__needs_matching(x, y) && (!floats || ct__is_float(x->dtype)))) return apply2(op, title, x, y);
+    const bool weak = x->weak && y->weak;
+    const int scope = ct_scope_begin();
+    ct_tensor *z = ct__match(title, &x, &y, floats) ? apply2(op, title, x, y) : NULL;
+    if (z) z->weak = weak;
+    if (z) ct_scope_return(z);
+    ct_scope_end(scope);
+    return z;
+}
+
+#define UNARY(name, f, slope, keeps) ct_tensor *ct_##name(ct_tensor *x) { return unary(&ct__op_##name, "ct_" #name, x, NULL, true); }
+#define UNARY_ANY(name, f, slope, keeps) ct_tensor *ct_##name(ct_tensor *x) { return unary(&ct__op_##name, "ct_" #name, x, NULL, false); }
+#define UNARY_P(name, f, slope, keeps)
+#define UNARY_ANY_P(name, f, slope, keeps)
+#define FLAT_ANY(name, f) UNARY_ANY(name, f, , )
+#define LINEAR_ANY(name, f, rule) UNARY_ANY(name, f, , )
+#define LINEAR2_ANY(name, f, rule_x, rule_y) BINARY_ANY(name, f, , , )
+#define BINARY(name, f, slope_x, slope_y, keeps)                                                                       \
+    ct_tensor *ct_##name(ct_tensor *x, ct_tensor *y) { return binary(&ct__op_##name, "ct_" #name, x, y, true); }
+#define BINARY_ANY(name, f, slope_x, slope_y, keeps)                                                                   \
+    ct_tensor *ct_##name(ct_tensor *x, ct_tensor *y) { return binary(&ct__op_##name, "ct_" #name, x, y, false); }
+#include "ops/pointwise.def"
+
+ct_tensor *ct_leaky_relu(ct_tensor *x, double alpha)
+{
+    return unary(&ct__op_leaky_relu, "ct_leaky_relu", x, (const double[]){alpha, 0}, true);
+}
+
+ct_tensor *ct_elu(ct_tensor *x, double alpha) { return unary(&ct__op_elu, "ct_elu", x, (const double[]){alpha, 0}, true); }
+
+ct_tensor *ct_clamp(ct_tensor *x, double low, double high)
+{
+    if (!(low <= high)) return ct__fail(CT_ERROR_VALUE, "ct_clamp", "low is %g and high is %g; expected low <= high", low, high);
+    return unary(&ct__op_clamp, "ct_clamp", x, (const double[]){low, high}, false);
+}

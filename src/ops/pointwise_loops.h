@@ -1,0 +1,108 @@
+/*
+ * pointwise_loops.h - a template: the loops of pointwise.def for the type T with the name SUFFIX. Included by pointwise_isa.c once for each
+ * dtype; with INTEGERS defined only the _ANY lines become kernels, without slopes.
+ */
+
+static inline T AT(absolute)(T x)
+{
+#if defined(UNSIGNED)
+    return x;
+#elif defined(INTEGERS)
+    return x < 0 ? NEG(x) : x;
+#else
+    return sizeof(T) == 4 ? (T)__builtin_fabsf((float)x) : (T)__builtin_fabs((double)x);
+#endif
+}
+/* NaN stays NaN, and -0.0 stays -0.0. */
+static inline T AT(signum)(T x)
+{
+#ifdef UNSIGNED
+    return x > 0;
+#else
+    return x > 0 ? (T)1 : x < 0 ? (T)-1 : x;
+#endif
+}
+static inline T AT(choose)(int c, T a, T b) { return c ? a : b; }
+static inline T AT(larger)(T x, T y) { return x >= y ? x : x < y ? y : ADD(x, y); }
+static inline T AT(smaller)(T x, T y) { return x <= y ? x : x > y ? y : ADD(x, y); }
+#ifdef INTEGERS
+/* y is not 0 (checked before); the lowest number by -1 wraps. */
+static inline T AT(divide)(T x, T y) { return LOWEST != 0 && y == (T)-1 ? NEG(x) : (T)(x / y); }
+static inline T AT(bound)(double v) { return v != v ? (T)0 : v <= (double)LOWEST ? (T)LOWEST : v >= (double)HIGHEST ? (T)HIGHEST : (T)v; }
+typedef double AT(parameter);
+#else
+static inline T AT(nonzero)(T x) { return x == 0 ? (T)1 : x; }
+typedef T AT(parameter);
+#endif
+
+#define BEGIN_KERNEL(name)                                                                                             \
+    static void AT(name)(int64_t n, char *const *p, const double *params)                                              \
+    {                                                                                                                  \
+        const AT(parameter) p0 = params ? (AT(parameter))params[0] : 0, p1 = params ? (AT(parameter))params[1] : 0;    \
+        (void)p0;                                                                                                      \
+        (void)p1;                                                                                                      \
+        T *out = (T *)(void *)p[0];
+#define OPERAND(letter, k) const T *at_##letter = (const T *)(const void *)p[k];
+#define VALUE(letter)                                                                                                  \
+    const T letter = at_##letter[i];                                                                                   \
+    (void)letter;
+
+#define FORWARD1(name, f)                                                                                              \
+    BEGIN_KERNEL(forward_##name)                                                                                       \
+    OPERAND(x, 1)                                                                                                      \
+    LOOP { VALUE(x) out[i] = f; }                                                                                      \
+    }
+#define FORWARD2(name, f)                                                                                              \
+    BEGIN_KERNEL(forward_##name)                                                                                       \
+    OPERAND(x, 1) OPERAND(y, 2)                                                                                        \
+    LOOP { VALUE(x) VALUE(y) out[i] = f; }                                                                             \
+    }
+/* d = g * slope; operands that the slope does not read may point anywhere readable. */
+#define SLOPE1(name, slope)                                                                                            \
+    BEGIN_KERNEL(slope_##name)                                                                                         \
+    OPERAND(g, 1) OPERAND(x, 2) OPERAND(y, 3)                                                                          \
+    LOOP { VALUE(g) VALUE(x) VALUE(y) out[i] = MUL(g, slope); }                                                        \
+    }
+#define SLOPE2(name, slope)                                                                                            \
+    BEGIN_KERNEL(slope_##name)                                                                                         \
+    OPERAND(g, 1) OPERAND(x, 2) OPERAND(y, 3) OPERAND(z, 4)                                                            \
+    LOOP { VALUE(g) VALUE(x) VALUE(y) VALUE(z) out[i] = MUL(g, slope); }                                               \
+    }
+
+#define FLAT_ANY(name, f) FORWARD1(name, f)
+#define LINEAR_ANY(name, f, rule) FORWARD1(name, f)
+#define LINEAR2_ANY(name, f, rule_x, rule_y) FORWARD2(name, f)
+#ifdef INTEGERS
+#define UNARY(name, f, slope, keeps)
+#define UNARY_ANY(name, f, slope, keeps) FORWARD1(name, f)
+#define UNARY_P UNARY
+#define UNARY_ANY_P UNARY_ANY
+#define BINARY(name, f, slope_x, slope_y, keeps)
+#define BINARY_ANY(name, f, slope_x, slope_y, keeps) FORWARD2(name, f)
+#else
+#define UNARY(name, f, slope, keeps) FORWARD1(name, f) SLOPE1(name, slope)
+#define UNARY_ANY(name, f, slope, keeps) FORWARD1(name, f) SLOPE1(name, slope)
+#define UNARY_P UNARY
+#define UNARY_ANY_P UNARY_ANY
+#define BINARY(name, f, slope_x, slope_y, keeps) FORWARD2(name, f) SLOPE2(name##_x, slope_x) SLOPE2(name##_y, slope_y)
+#define BINARY_ANY(name, f, slope_x, slope_y, keeps) BINARY(name, f, slope_x, slope_y, keeps)
+#endif
+
+#include "ops/pointwise.def"
+
+#undef BEGIN_KERNEL
+#undef OPERAND
+#undef VALUE
+#undef FORWARD1
+#undef FORWARD2
+#undef SLOPE1
+#undef SLOPE2
+#undef FLAT_ANY
+#undef LINEAR_ANY
+#undef LINEAR2_ANY
+#undef UNARY
+#undef UNARY_ANY
+#undef UNARY_P
+#undef UNARY_ANY_P
+#undef BINARY
+#undef BINARY_ANY

@@ -1,0 +1,271 @@
+/*
+ * product.c - matmul and affine.
+ *
+ * The records know matrices with equal leading (batch) axes; the fronts bring vectors, higher ranks and broadcasting to that form by
+ * views. Operands go to the GEMM with whatever strides they have; only a repeated or reversed one is copied first.
+ */
+#include "ops/pointwise.h"
+
+#include <cotangent/ops.h>
+
+#include "autograd/graph.h"
+
+/* ---- from tensors to the GEMM ---- */
+
+/* The last two axes of t, swapped where `transposed`. */
+static ct__matrix matrix_of(const ct_tensor *t, bool transposed)
+{
+    const int r = t->rank - 2 + (transposed ? 1 : 0), c = t->rank - 1 - (transposed ? 1 : 0);
+    ct__matrix m = {.data = t->data, .rows = t->dim[r], .columns = t->dim[c], .row = t->stride[r], .column = t->stride[c]};
+    /* The stride of an axis of length 1 is never taken, but must look like a matrix. */
+    if (m.rows == 1) m.row = m.columns > 1 ? m.column * m.columns : 1;
+    if (m.columns == 1) m.column = m.rows > 1 ? m.row * m.rows : 1;
+    return m;
+}
+
+/* Do its elements lie at places of their own, with positive strides? BLIS takes no others. */
+static bool regular(const ct_tensor *t)
+{
+    const ct__matrix m = matrix_of(t, false);
+    return m.row > 0 && m.column > 0 && (m.row >= m.column * m.columns || m.column >= m.row * m.rows);
+}
+
+/* t, or a contiguous copy of it for the GEMM. */
+static ct_tensor *made_regular(ct_tensor *t)
+{
+    if (t->count == 0 || regular(t)) return t;
+    ct_tensor *copy = ct__tensor_like("ct_matmul", t, t->dtype);
+    if (copy) ct__copy(copy, t);
+    return copy;
+}
+
+/* z = op(a) op(b) + beta z for tensors with equal leading axes. z is contiguous. */
+static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb, double beta)
+{
+    const int scope = ct_scope_begin();
+    a = made_regular(a);
+    b = a ? made_regular(b) : NULL;
+    if (b) {
+        const int lead = z->rank - 2, outer = lead > 0 ? lead - 1 : 0;
+        const int64_t batch = lead > 0 ? z->dim[lead - 1] : 1;
+        const int64_t sa = lead > 0 ? a->stride[lead - 1] : 0, sb = lead > 0 ? b->stride[lead - 1] : 0, sz = lead > 0 ? z->stride[lead - 1] : 0;
+        const int64_t size = (int64_t)ct__size(z);
+        ct__matrix ma = matrix_of(a, ta), mb = matrix_of(b, tb), mz = matrix_of(z, false);
+        for (ct__walk w = ct__walk_start(outer, z->dim); w.more; ct__walk_next(&w)) {
+            ma.data = a->data + ct__walk_offset(&w, a->stride) * size;
+            mb.data = b->data + ct__walk_offset(&w, b->stride) * size;
+            mz.data = z->data + ct__walk_offset(&w, z->stride) * size;
+            ct__gemm(z->dtype, batch, 1, ma, sa, mb, sb, beta, mz, sz);
+        }
+    }
+    ct_scope_end(scope);
+    return b != NULL;
+}
+
+/* ---- matmul ---- */
+
+static bool matmul_shape(ct_call *c)
+{
+    const ct_tensor *a = c->in[0], *b = c->in[1];
+    c->shape[0] = ct__shape(a);
+    c->shape[0].dim[a->rank - 1] = b->dim[b->rank - 1];
+    c->dtypes[0] = a->dtype;
+    return true;
+}
+
+static bool matmul_forward(const ct_call *c) { return multiply(c->out[0], c->in[0], false, c->in[1], false, 0); }
+
+/* Z = X Y,  dZ = dX Y + X dY;  <G, dX Y> = <G Y', dX>,  <G, X dY> = <X' G, dY>.  Checked: matmul samples */
+static ct_tensor *matmul_vjp_x(const ct_call *c, ct_tensor *const *g) { return ct_matmul(g[0], ct_transpose(c->in[1])); }
+static ct_tensor *matmul_vjp_y(const ct_call *c, ct_tensor *const *g) { return ct_matmul(ct_transpose(c->in[0]), g[0]); }
+static ct_tensor *matmul_jvp_x(const ct_call *c, ct_tensor *dx) { return ct_matmul(dx, c->in[1]); }
+static ct_tensor *matmul_jvp_y(const ct_call *c, ct_tensor *dy) { return ct_matmul(c->in[0], dy); }
+
+static ct_tensor *matrix_like(const ct_tensor *lead, int64_t rows, int64_t columns)
+{
+    int64_t dim[CT_MAX_RANK];
+    for (int i = 0; i < lead->rank - 2; i++) dim[i] = lead->dim[i];
+    dim[lead->rank - 2] = rows;
+    dim[lead->rank - 1] = columns;
+    return ct__tensor_new("ct_matmul", lead->dtype, lead->rank, dim);
+}
+
+static bool matmul_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    const int r = g[0]->rank - 2;
+    if (need[0]) {
+        gx[0] = matrix_like(g[0], g[0]->dim[r], c->in[1]->dim[r]);
+        if (!gx[0] || !multiply(gx[0], g[0], false, c->in[1], true, 0)) return false;
+    }
+    if (need[1]) {
+        gx[1] = matrix_like(g[0], c->in[0]->dim[r + 1], g[0]->dim[r + 1]);
+        if (!gx[1] || !multiply(gx[1], c->in[0], true, g[0], false, 0)) return false;
+    }
+    return true;
+}
+
+const ct_op ct__op_matmul = {
+    .name = "matmul", .inputs = 2, .keeps = KEEP_X | KEEP_Y, .shape = matmul_shape, .forward = matmul_forward,
+    .vjp = {matmul_vjp_x, matmul_vjp_y}, .jvp = {matmul_jvp_x, matmul_jvp_y}, .fused = matmul_fused, .doc = "x y (matrices)",
+};
+
+static bool inner_sizes_differ(const ct_tensor *a, const ct_tensor *b)
+{
+    const int64_t k = a->dim[a->rank - 1], rows = b->rank > 1 ? b->dim[b->rank - 2] : b->dim[0];
+    if (k == rows) return false;
+    const char *hint = b->rank > 1 && b->dim[b->rank - 1] == k                      ? "; transpose b?"
+                       : a->rank > 1 && a->dim[a->rank - 2] == rows                 ? "; transpose a?"
+                                                                                    : "";
+    ct__fail(CT_ERROR_SHAPE, "ct_matmul", "inner sizes differ: a is %s, b is %s%s", ct__describe(a), ct__describe(b), hint);
+    return true;
+}
+
+/* Both operands repeated to their common leading axes. */
+static ct_tensor *matmul_batched(ct_tensor *a, ct_tensor *b)
+{
+    ct_shape sa = ct__shape(a), sb = ct__shape(b), lead;
+    sa.rank -= 2;
+    sb.rank -= 2;
+    if (!ct__broadcast(sa, sb, &lead))
+        return ct__fail(CT_ERROR_SHAPE, "ct_matmul", "leading axes do not broadcast: a is %s, b is %s", ct__describe(a), ct__describe(b));
+    ct_shape to_a = lead, to_b = lead;
+    to_a.rank = to_b.rank = lead.rank + 2;
+    for (int i = 0; i < 2; i++) {
+        to_a.dim[lead.rank + i] = a->dim[a->rank - 2 + i];
+        to_b.dim[lead.rank + i] = b->dim[b->rank - 2 + i];
+    }
+    a = ct__to_shape(a, to_a);
+    b = a ? ct__to_shape(b, to_b) : NULL;
+    ct_tensor *in[] = {a, b};
+    return b ? ct__apply(&ct__op_matmul, in, 2, NULL) : NULL;
+}
+
+/* [.., m, k] x [k, n]: the rows of all matrices are rows of one. */
+static ct_tensor *matmul_rows(ct_tensor *a, ct_tensor *b)
+{
+    ct_shape out = ct__shape(a);
+    out.dim[out.rank - 1] = b->dim[1];
+    const int64_t k = a->dim[a->rank - 1];
+    int64_t rows = 1;
+    for (int i = 0; i < a->rank - 1; i++) rows *= a->dim[i];
+    ct_tensor *flat = ct_reshape(a, ct_shape(rows, k)), *in[] = {flat, b};
+    ct_tensor *z = flat ? ct__apply(&ct__op_matmul, in, 2, NULL) : NULL;
+    return z ? ct_reshape(z, out) : NULL;
+}
+
+static ct_tensor *matmul_any(ct_tensor *a, ct_tensor *b)
+{
+    if (a->rank == 0 || b->rank == 0)
+        return ct__fail(CT_ERROR_SHAPE, "ct_matmul", "a is %s, b is %s; expected vectors or matrices: ct_mul multiplies by a scalar",
+                        ct__describe(a), ct__describe(b));
+    if (inner_sizes_differ(a, b) || !ct__match_dtypes("ct_matmul", &a, &b, true)) return NULL;
+    const bool row = a->rank == 1, column = b->rank == 1;
+    if (row) a = ct_unsqueeze(a, 0);
+    if (column) b = ct_unsqueeze(b, 1);
+    if (!a || !b) return NULL;
+    ct_tensor *z = b->rank == 2 && a->rank > 2 ? matmul_rows(a, b) : matmul_batched(a, b);
+    if (z && column) z = ct_squeeze(z, ct_axes(-1));
+    if (z && row) z = ct_squeeze(z, ct_axes(column ? -1 : -2));
+    return z;
+}
+
+ct_tensor *ct_matmul(ct_tensor *a, ct_tensor *b)
+{
+    if (!ct__check("ct_matmul", "a", a) || !ct__check("ct_matmul", "b", b)) return NULL;
+    if (CT__LIKELY(a->rank == 2 && b->rank == 2 && a->dtype == b->dtype && ct__is_float(a->dtype) && a->dim[1] == b->dim[0])) {
+        ct_tensor *in[] = {a, b};
+        return ct__apply(&ct__op_matmul, in, 2, NULL);
+    }
+    const int scope = ct_scope_begin();
+    ct_tensor *z = matmul_any(a, b);
+    if (z) ct_scope_return(z);
+    ct_scope_end(scope);
+    return z;
+}
+
+/* ---- affine ---- */
+
+static bool affine_shape(ct_call *c)
+{
+    c->shape[0] = ct_shape(c->in[0]->dim[0], c->in[1]->dim[1]);
+    c->dtypes[0] = c->in[0]->dtype;
+    return true;
+}
+
+/* The result is filled with the bias, and the GEMM adds onto it. */
+static bool affine_forward(const ct_call *c)
+{
+    ct_tensor rows = *c->in[2]; /* the bias, repeated; never given to anyone */
+    rows.rank = 2;
+    rows.dim[1] = rows.dim[0];
+    rows.stride[1] = rows.stride[0];
+    rows.dim[0] = c->out[0]->dim[0];
+    rows.stride[0] = 0;
+    rows.count = c->out[0]->count;
+    ct__copy(c->out[0], &rows);
+    return multiply(c->out[0], c->in[0], false, c->in[1], false, 1);
+}
+
+/* Z = X W + 1 b',  dZ = dX W + X dW + 1 db';  gX = G W',  gW = X' G,  gb = column sums of G.  Checked: affine samples */
+static ct_tensor *affine_vjp_x(const ct_call *c, ct_tensor *const *g) { return ct_matmul(g[0], ct_transpose(c->in[1])); }
+static ct_tensor *affine_vjp_w(const ct_call *c, ct_tensor *const *g) { return ct_matmul(ct_transpose(c->in[0]), g[0]); }
+static ct_tensor *affine_vjp_b(const ct_call *c, ct_tensor *const *g) { return (void)c, ct_sum(g[0], ct_axes(-2), false); }
+static ct_tensor *affine_jvp_x(const ct_call *c, ct_tensor *dx) { return ct_matmul(dx, c->in[1]); }
+static ct_tensor *affine_jvp_w(const ct_call *c, ct_tensor *dw) { return ct_matmul(c->in[0], dw); }
+static ct_tensor *affine_jvp_b(const ct_call *c, ct_tensor *db)
+{
+    ct_shape rows = ct__batched(db, 1, ct_shape(c->in[0]->dim[0], db->dim[db->rank - 1]));
+    return ct_expand(ct_unsqueeze(db, -2), rows);
+}
+
+static bool affine_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    if (!matmul_fused(c, g, need, gx)) return false;
+    if (need[2]) gx[2] = ct_sum(g[0], ct_axes(-2), false);
+    return !need[2] || gx[2];
+}
+
+const ct_op ct__op_affine = {
+    .name = "affine", .inputs = 3, .keeps = KEEP_X | KEEP_Y, .shape = affine_shape, .forward = affine_forward,
+    .vjp = {affine_vjp_x, affine_vjp_w, affine_vjp_b}, .jvp = {affine_jvp_x, affine_jvp_w, affine_jvp_b},
+    .fused = affine_fused, .doc = "x w + b",
+};
+
+static bool affine_check(const ct_tensor *x, const ct_tensor *w, const ct_tensor *b)
+{
+    if (x->rank < 1 || w->rank != 2 || b->rank != 1)
+        return ct__fail(CT_ERROR_SHAPE, "ct_affine", "x is %s, w is %s, b is %s; expected x [.., in], w [in, out], b [out]", ct__describe(x),
+                        ct__describe(w), ct__describe(b));
+    if (x->dim[x->rank - 1] != w->dim[0])
+        return ct__fail(CT_ERROR_SHAPE, "ct_affine", "inner sizes differ: x is %s, w is %s%s", ct__describe(x), ct__describe(w),
+                        x->dim[x->rank - 1] == w->dim[1] ? "; transpose w?" : x->rank == 3 ? "; ct_flatten(x, 1)?" : "");
+    if (w->dim[1] != b->dim[0])
+        return ct__fail(CT_ERROR_SHAPE, "ct_affine", "w is %s, b is %s; expected b [%lld]", ct__describe(w), ct__describe(b), (long long)w->dim[1]);
+    return true;
+}
+
+/* Rows of any leading axes, dtypes brought together. */
+static ct_tensor *affine_any(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+{
+    if (!ct__match_dtypes("ct_affine", &x, &w, true) || !ct__match_dtypes("ct_affine", &w, &b, true) ||
+        !ct__match_dtypes("ct_affine", &x, &w, true))
+        return NULL;
+    ct_shape out = ct__shape(x);
+    out.dim[out.rank - 1] = w->dim[1];
+    int64_t rows = 1;
+    for (int i = 0; i < x->rank - 1; i++) rows *= x->dim[i];
+    ct_tensor *flat = x->rank == 2 ? x : ct_reshape(x, ct_shape(rows, x->dim[x->rank - 1]));
+    ct_tensor *in[] = {flat, w, b}, *z = flat ? ct__apply(&ct__op_affine, in, 3, NULL) : NULL;
+    return z && x->rank != 2 ? ct_reshape(z, out) : z;
+}
+
+ct_tensor *ct_affine(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+{
+    if (!ct__check("ct_affine", "x", x) || !ct__check("ct_affine", "w", w) || !ct__check("ct_affine", "b", b)) return NULL;
+    if (!affine_check(x, w, b)) return NULL;
+    const int scope = ct_scope_begin();
+    ct_tensor *z = affine_any(x, w, b);
+    if (z) ct_scope_return(z);
+    ct_scope_end(scope);
+    return z;
+}

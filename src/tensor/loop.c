@@ -1,0 +1,165 @@
+/*
+ * loop.c - runs contiguous kernels over strided operands.
+ *
+ * Kernels know only runs of contiguous elements. Here axes that every operand crosses evenly are joined, and the innermost one is cut into
+ * blocks; an operand that is not contiguous along it is gathered into a buffer that stays in the first-level cache (a repeated scalar
+ * is spread once for a whole row), and a result is scattered from one. So a kernel exists once per dtype, and an element's value
+ * does not depend on where it stands.
+ *
+ * Invariant: the cut into parts depends on the number of elements and the cost alone.
+ */
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+enum { BLOCK = 512, PART = 1 << 15, MAX_PARTS = 64 };
+
+typedef struct plan {
+    ct__kernel kernel;
+    const double *params;
+    int outputs, count, rank;
+    int64_t dim[CT_MAX_RANK];
+    int64_t stride[CT__MAX_OPERANDS][CT_MAX_RANK]; /* in elements */
+    size_t size[CT__MAX_OPERANDS];
+    char *data[CT__MAX_OPERANDS];
+    int64_t rows; /* product of all dims but the innermost */
+    int64_t parts, part; /* parts of `part` elements along the rows or, if there is one row, along it */
+} plan;
+
+/* Joins axis i with the next one where every operand crosses both evenly, and drops axes of length 1. */
+static void collapse(plan *p, ct_tensor *const *t)
+{
+    p->rank = 0;
+    for (int i = 0; i < t[0]->rank; i++) {
+        const int64_t n = t[0]->dim[i];
+        if (n == 1) continue;
+        bool join = p->rank > 0;
+        for (int k = 0; join && k < p->count; k++) join = p->stride[k][p->rank - 1] == t[k]->stride[i] * n;
+        if (!join) p->rank++;
+        const int at = p->rank - 1;
+        p->dim[at] = join ? p->dim[at] * n : n;
+        for (int k = 0; k < p->count; k++) p->stride[k][at] = t[k]->stride[i];
+    }
+    if (p->rank > 0) return;
+    p->rank = 1;
+    p->dim[0] = 1;
+    for (int k = 0; k < p->count; k++) p->stride[k][0] = 1;
+}
+
+#define GATHER(TYPE)                                                                                                   \
+    {                                                                                                                  \
+        TYPE *d = (TYPE *)(void *)to;                                                                                  \
+        const TYPE *s = (const TYPE *)(const void *)from;                                                              \
+        for (int64_t i = 0; i < n; i++) d[i * to_stride] = s[i * from_stride];                                         \
+    }
+
+static void strided_copy(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n, size_t size)
+{
+    if (size == 4) GATHER(uint32_t)
+    else if (size == 8) GATHER(uint64_t)
+    else GATHER(uint8_t)
+}
+
+/* One row of n elements; base[] points at its first elements. */
+static void run_row(const plan *p, char *const *base, int64_t n)
+{
+    _Alignas(64) char buffer[CT__MAX_OPERANDS][BLOCK * 8];
+    char *at[CT__MAX_OPERANDS];
+    const int inner = p->rank - 1;
+    bool direct = true;
+    for (int k = 0; k < p->count; k++) direct = direct && p->stride[k][inner] == 1;
+    if (direct || n == 1) {
+        p->kernel(n, base, p->params);
+        return;
+    }
+    for (int k = p->outputs; k < p->count; k++) {
+        if (p->stride[k][inner] == 0) strided_copy(buffer[k], 1, base[k], 0, n < BLOCK ? n : BLOCK, p->size[k]);
+    }
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        const int64_t m = n - i < BLOCK ? n - i : BLOCK;
+        for (int k = 0; k < p->count; k++) {
+            const int64_t s = p->stride[k][inner];
+            char *from = base[k] + i * s * (int64_t)p->size[k];
+            at[k] = s == 1 ? from : buffer[k];
+            if (k >= p->outputs && s != 1 && s != 0) strided_copy(buffer[k], 1, from, s, m, p->size[k]);
+        }
+        p->kernel(m, at, p->params);
+        for (int k = 0; k < p->outputs; k++) {
+            const int64_t s = p->stride[k][inner];
+            if (s != 1) strided_copy(base[k] + i * s * (int64_t)p->size[k], s, buffer[k], 1, m, p->size[k]);
+        }
+    }
+}
+
+static void run_rows(const plan *p, int64_t first, int64_t last)
+{
+    int64_t index[CT_MAX_RANK] = {0}, rest = first;
+    char *base[CT__MAX_OPERANDS];
+    const int inner = p->rank - 1;
+    memcpy(base, p->data, sizeof base);
+    for (int a = inner - 1; a >= 0; a--) {
+        index[a] = rest % p->dim[a];
+        rest /= p->dim[a];
+        for (int k = 0; k < p->count; k++) base[k] += index[a] * p->stride[k][a] * (int64_t)p->size[k];
+    }
+    for (int64_t row = first; row < last; row++) {
+        run_row(p, base, p->dim[inner]);
+        for (int a = inner - 1; a >= 0; a--) {
+            const int64_t back = ++index[a] < p->dim[a] ? 0 : p->dim[a];
+            for (int k = 0; k < p->count; k++) base[k] += (1 - back) * p->stride[k][a] * (int64_t)p->size[k];
+            if (!back) break;
+            index[a] = 0;
+        }
+    }
+}
+
+/* A part is a range of rows, or a range of the one row. */
+static void run_part(void *context, int64_t part)
+{
+    const plan *p = context;
+    const int64_t from = part * p->part;
+    if (p->rows > 1) {
+        run_rows(p, from, from + p->part < p->rows ? from + p->part : p->rows);
+        return;
+    }
+    char *base[CT__MAX_OPERANDS];
+    const int64_t n = p->dim[p->rank - 1], m = n - from < p->part ? n - from : p->part;
+    for (int k = 0; k < p->count; k++) base[k] = p->data[k] + from * p->stride[k][p->rank - 1] * (int64_t)p->size[k];
+    run_row(p, base, m);
+}
+
+/* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */
+static void cut(plan *p, int64_t n, int64_t weight)
+{
+    int64_t parts = n * weight / PART;
+    if (parts > MAX_PARTS) parts = MAX_PARTS;
+    if (parts > n) parts = n;
+    if (parts < 1) parts = 1;
+    p->part = (n + parts - 1) / parts;
+    if (p->rows == 1) p->part = (p->part + 63) / 64 * 64; /* whole cache lines */
+    p->parts = (n + p->part - 1) / p->part;
+}
+
+void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost)
+{
+    if (t[0]->count == 0) return;
+    plan p;
+    p.kernel = kernel;
+    p.params = params;
+    p.outputs = outputs;
+    p.count = count;
+    for (int k = 0; k < count; k++) {
+        p.data[k] = t[k]->data;
+        p.size[k] = ct__size(t[k]);
+    }
+    collapse(&p, t);
+    const int64_t n = p.dim[p.rank - 1];
+    p.rows = t[0]->count / n;
+    if (t[0]->count * cost < 2 * PART) { /* small: no parts */
+        if (p.rows == 1) run_row(&p, p.data, n);
+        else run_rows(&p, 0, p.rows);
+        return;
+    }
+    cut(&p, p.rows > 1 ? p.rows : n, p.rows > 1 ? n * cost : cost);
+    ct__parallel(p.parts, run_part, &p);
+}

@@ -1,0 +1,176 @@
+/*
+ * optim.c - optimizer steps: one pass over all parameters together.
+ *
+ * The elements of all parameters form one row, which is cut into parts of fixed size: a model of many small parameters takes one
+ * parallel region, not one for each, and a small model takes none. Each element is computed from its own old values alone, so the
+ * cut cannot change a bit. Everything is checked before anything changes, and nothing is allocated.
+ */
+#include "tensor/optim.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+
+enum { PART = 1 << 15 }; /* elements: about 30 us */
+
+/* The arrays of a step, each with one tensor per parameter, and what is done to a run of elements. */
+typedef struct step {
+    const char *operation;
+    int count;
+    struct {
+        const char *name;
+        ct_tensor *const *tensors; /* NULL: not used by this step */
+        bool changes;
+    } array[4]; /* parameters, gradients, state */
+    const ct__optim_kernels *kernels;
+    const ct_sgd_step *sgd;
+    const ct__adam_numbers *adam;
+} step;
+
+/* ---- checks ---- */
+
+static bool check_parameter(const char *operation, const ct_tensor *p, int i)
+{
+    if (!p) return ct__fail(CT_ERROR_NULL, operation, "params[%d] is NULL", i);
+    if (!ct__is_float(p->dtype))
+        return ct__fail(CT_ERROR_DTYPE, operation, "params[%d] is %s; expected f32 or f64", i, ct__describe(p));
+    return true;
+}
+
+/* A gradient or state belongs to its parameter: same dtype, same shape. */
+static bool check_partner(const char *operation, const char *name, const ct_tensor *x, const ct_tensor *p, int i)
+{
+    if (!x) return ct__fail(CT_ERROR_NULL, operation, "%s[%d] is NULL", name, i);
+    if (x->dtype != p->dtype || !ct__same_shape(x, p))
+        return ct__fail(x->dtype != p->dtype ? CT_ERROR_DTYPE : CT_ERROR_SHAPE, operation, "%s[%d] is %s, but params[%d] is %s",
+                        name, i, ct__describe(x), i, ct__describe(p));
+    return true;
+}
+
+/* Two threads would change the same elements at once. */
+static bool check_distinct(const char *operation, const char *name, ct_tensor *const *tensors, int i)
+{
+    for (int j = 0; j < i; j++) {
+        if (tensors[j]->data == tensors[i]->data && tensors[i]->count > 0 && tensors[j]->count > 0)
+            return ct__fail(CT_ERROR_VALUE, operation, "%s[%d] and %s[%d] are the same memory; a shared parameter is listed once",
+                            name, j, name, i);
+    }
+    return true;
+}
+
+static bool check_tensor(const step *s, int array, int i)
+{
+    const char *name = s->array[array].name;
+    ct_tensor *t = s->array[array].tensors[i], *p = s->array[0].tensors[i];
+    if (array == 0 && !check_parameter(s->operation, t, i)) return false;
+    if (array > 0 && !check_partner(s->operation, name, t, p, i)) return false;
+    if (!ct__contiguous(t))
+        return ct__fail(CT_ERROR_SHAPE, s->operation, "%s[%d], which is %s, is a view that is not contiguous; use ct_contiguous",
+                        name, i, ct__describe(t));
+    if (!s->array[array].changes) return true;
+    return ct__inplace_check(s->operation, t) && check_distinct(s->operation, name, s->array[array].tensors, i);
+}
+
+static bool check(const step *s)
+{
+    if (!ct__may_change()) return false;
+    if (s->count < 0) return ct__fail(CT_ERROR_VALUE, s->operation, "%d parameters; expected at least 0", s->count);
+    for (int a = 0; a < 4; a++) {
+        if (!s->array[a].tensors && s->array[a].name && s->count > 0) return ct__fail_null(s->operation, s->array[a].name);
+    }
+    for (int i = 0; i < s->count; i++) {
+        for (int a = 0; a < 4; a++) {
+            if (s->array[a].tensors && !check_tensor(s, a, i)) return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the pass ---- */
+
+/* Elements from .. from + n - 1 of parameter i. */
+static void run_elements(const step *s, int i, int64_t from, int64_t n)
+{
+    const ct_tensor *p = s->array[0].tensors[i];
+    char *at[4];
+    for (int a = 0; a < 4; a++)
+        at[a] = s->array[a].tensors ? s->array[a].tensors[i]->data + from * (int64_t)ct__size(p) : NULL;
+    if (s->adam) s->kernels->adam[p->dtype](n, at[0], at[1], at[2], at[3], s->adam);
+    else s->kernels->sgd[p->dtype](n, at[0], at[1], at[2], s->sgd);
+}
+
+/* Where the part meets parameters, in the row of all elements. */
+static void run_part(void *context, int64_t part)
+{
+    const step *s = context;
+    const int64_t first = part * PART, end = first + PART;
+    int64_t start = 0; /* of parameter i */
+    for (int i = 0; i < s->count && start < end; i++) {
+        const int64_t next = start + s->array[0].tensors[i]->count;
+        const int64_t from = first > start ? first : start, to = end < next ? end : next;
+        if (from < to) run_elements(s, i, from - start, to - from);
+        start = next;
+    }
+}
+
+static const ct__optim_kernels *kernels_of_machine(void)
+{
+#ifdef CT__HAVE_X86_VARIANTS
+    const ct__optim_kernels *const tables[] = {&ct__optim_kernels_baseline, &ct__optim_kernels_avx2, &ct__optim_kernels_avx512};
+    return tables[ct__isa()];
+#else
+    return &ct__optim_kernels_baseline;
+#endif
+}
+
+static bool run(step *s)
+{
+    if (!check(s)) return false;
+    int64_t elements = 0;
+    for (int i = 0; i < s->count; i++) elements += s->array[0].tensors[i]->count;
+    s->kernels = kernels_of_machine();
+    ct__parallel((elements + PART - 1) / PART, run_part, s);
+    for (int a = 0; a < 4; a++) {
+        for (int i = 0; s->array[a].changes && s->array[a].tensors && i < s->count; i++) ct__bump(s->array[a].tensors[i]);
+    }
+    return true;
+}
+
+/* ---- the public functions ---- */
+
+bool ct_sgd_step_(ct_tensor *const *params, ct_tensor *const *grads, ct_tensor *const *velocity, int count, ct_sgd_step how)
+{
+    if (!ct__may_change()) return false;
+    const bool finite = isfinite(how.lr) && isfinite(how.momentum) && isfinite(how.dampening) && isfinite(how.weight_decay);
+    if (!finite || how.momentum < 0)
+        return ct__fail(CT_ERROR_VALUE, "ct_sgd_step_",
+                        "lr %g, momentum %g, dampening %g, weight_decay %g; expected finite numbers and momentum >= 0", how.lr,
+                        how.momentum, how.dampening, how.weight_decay);
+    step s = {.operation = "ct_sgd_step_", .count = count, .sgd = &how};
+    s.array[0].name = "params", s.array[0].tensors = params, s.array[0].changes = true;
+    s.array[1].name = "grads", s.array[1].tensors = grads;
+    if (how.momentum != 0) s.array[2].name = "velocity", s.array[2].tensors = velocity, s.array[2].changes = true;
+    return run(&s);
+}
+
+static bool is_rate(double beta) { return beta >= 0 && beta < 1; }
+
+bool ct_adam_step_(ct_tensor *const *params, ct_tensor *const *grads, ct_tensor *const *m, ct_tensor *const *v, int count,
+                   ct_adam_step how)
+{
+    if (!ct__may_change()) return false;
+    const bool finite = isfinite(how.lr) && isfinite(how.eps) && isfinite(how.weight_decay);
+    if (!finite || !is_rate(how.beta1) || !is_rate(how.beta2) || how.eps < 0 || how.t < 1)
+        return ct__fail(CT_ERROR_VALUE, "ct_adam_step_",
+                        "lr %g, beta1 %g, beta2 %g, eps %g, weight_decay %g, t %lld; expected finite numbers, betas in [0, 1), "
+                        "eps >= 0 and t >= 1", how.lr, how.beta1, how.beta2, how.eps, how.weight_decay, (long long)how.t);
+    const ct__adam_numbers a = {.lr = how.lr, .beta1 = how.beta1, .beta2 = how.beta2, .eps = how.eps,
+                                .weight_decay = how.weight_decay, .decoupled = how.decoupled,
+                                .correction1 = 1 / (1 - pow(how.beta1, (double)how.t)),
+                                .correction2 = 1 / (1 - pow(how.beta2, (double)how.t))};
+    step s = {.operation = "ct_adam_step_", .count = count, .adam = &a};
+    s.array[0].name = "params", s.array[0].tensors = params, s.array[0].changes = true;
+    s.array[1].name = "grads", s.array[1].tensors = grads;
+    s.array[2].name = "m", s.array[2].tensors = m, s.array[2].changes = true;
+    s.array[3].name = "v", s.array[3].tensors = v, s.array[3].changes = true;
+    return run(&s);
+}

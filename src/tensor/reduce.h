@@ -1,0 +1,113 @@
+/*
+ * reduce.h (internal) - reductions over axes, and functions of whole rows: what sums, norms and softmax are built from.
+ *
+ * The driver (reduce.c) turns any shape and strides into runs of contiguous elements and cuts large work into parts by shape
+ * alone; the inner loops (reduce_isa.c) are compiled once per instruction set. A sum is taken over blocks of fixed size that
+ * are combined in pairs, so its error grows with the logarithm of the count, and neither threads nor alignment change a bit.
+ */
+#ifndef CT_REDUCE_INTERNAL_H
+#define CT_REDUCE_INTERNAL_H
+
+#include "tensor/tensor.h"
+
+/* ---- reductions ---- */
+
+typedef enum ct__reduction {
+    CT__SUM,
+    CT__PROD, /* of floats and i64 */
+    CT__MAX,  /* NaN if one is among them */
+    CT__MIN,
+    CT__ANY, /* of bools */
+    CT__ALL,
+    CT__SUM_WIDE, /* of floats, in f64 */
+    CT__SQUARES,  /* sum of ((x - about) scale)^2 of floats, in f64 */
+    CT__REDUCTIONS
+} ct__reduction;
+
+/* What a reduction of x's dtype is computed in and gives: i64 for sums and products of integers, bool, f64, or x's own. */
+ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype);
+
+/* Reduces x over the axes in `mask` (bit i: axis i) into out: an array of the reduced dtype, row-major over the axes that are
+ * kept. `about`, for CT__SQUARES, has a value for each of its elements; NULL means 0. Over no elements: 0, 1, false, true; the
+ * lowest and highest values for CT__MAX and CT__MIN. False with an error where memory runs out. */
+bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, unsigned mask, const double *about, double scale,
+                void *out);
+
+/* ---- functions of rows ---- */
+
+/* p[0] is the result; rows and operands are contiguous, n elements each, or one where it says [rows]. f32 or f64. */
+typedef void (*ct__row_kernel)(int64_t rows, int64_t n, char *const *p);
+
+typedef enum ct__row_function {
+    CT__SOFTMAX,         /* x */
+    CT__LOG_SOFTMAX,     /* x */
+    CT__LOGSUMEXP,       /* x; the result is [rows] */
+    CT__SOFTMAX_VJP,     /* s, g:       s (g - <s, g>) */
+    CT__LOG_SOFTMAX_VJP, /* y, g:       g - e^y sum g */
+    CT__LOGSUMEXP_VJP,   /* x, y, g:    g e^(x - y); y and g are [rows] */
+    CT__ROW_FUNCTIONS
+} ct__row_function;
+
+enum { CT__ROW_OPERANDS = 4 };
+typedef struct ct__row_job {
+    ct__row_function function;
+    ct_dtype dtype;
+    int64_t rows, n;
+    int count; /* of operands, the result first */
+    char *p[CT__ROW_OPERANDS];
+    int64_t width[CT__ROW_OPERANDS];  /* elements in a row: n or 1 */
+    int64_t period[CT__ROW_OPERANDS]; /* rows after which it starts again; 0: never */
+} ct__row_job;
+void ct__run_rows(const ct__row_job *job);
+
+/* x as contiguous rows: the axes that are kept in front, those of `mask` behind them. x itself where it is that already, else a
+ * copy; in any case a reference of the caller's, to be released. NULL with an error. */
+ct_tensor *ct__rows_of(const char *operation, const ct_tensor *x, unsigned mask);
+/* A tensor to compute such rows into for the contiguous y: y itself, or one of the rows' shape. ct__rows_done puts the latter's
+ * values in their places in y and releases it. */
+ct_tensor *ct__rows_for(const char *operation, ct_tensor *y, unsigned mask);
+bool ct__rows_done(ct_tensor *rows, ct_tensor *y, unsigned mask);
+
+/* ---- inner loops (reduce_isa.c) ---- */
+
+/* For CT__SQUARES: about[i * step] belongs to row i, about[i] to column i. Always valid. */
+typedef struct ct__term {
+    const double *about;
+    int64_t step;
+    double scale;
+} ct__term;
+
+enum {
+    CT__REDUCE_BLOCK = 1024,      /* elements of a run that are summed before pairs are formed */
+    CT__REDUCE_ROWS = 32,         /* the same for rows that are summed by columns */
+    CT__REDUCE_TILE_BYTES = 4096, /* of accumulators, for sums by columns */
+    CT__ROWS_CHUNK = 1024         /* elements of short rows that go through exp together */
+};
+
+typedef struct ct__reducer {
+    /* out[k] = the reduction of n contiguous elements at x + k step (bytes). */
+    void (*rows)(const char *x, int64_t step, int64_t count, int64_t n, const ct__term *t, char *out);
+    /* out[i] = the reduction of row[0][i], ..., row[count - 1][i]; count >= 1. */
+    void (*columns)(const char *const *row, int64_t count, int64_t n, const ct__term *t, char *out);
+    /* out[i] = out[i] joined with more[i]: accumulators. */
+    void (*join)(char *out, const char *more, int64_t n);
+} ct__reducer;
+
+typedef struct ct__reduce_kernels {
+    ct__reducer reducer[CT__REDUCTIONS][CT_DTYPES];
+    ct__row_kernel row[CT__ROW_FUNCTIONS][2]; /* f32, f64 */
+} ct__reduce_kernels;
+
+#ifndef CT__CONCAT
+#define CT__CONCAT(a, b) CT__CONCAT_EXPANDED(a, b)
+#define CT__CONCAT_EXPANDED(a, b) a##b
+#endif
+
+extern const ct__reduce_kernels ct__reduce_kernels_baseline;
+#ifdef CT__HAVE_X86_VARIANTS
+extern const ct__reduce_kernels ct__reduce_kernels_avx2, ct__reduce_kernels_avx512;
+#endif
+/* Those of the processor at hand. */
+const ct__reduce_kernels *ct__reduce_kernels_now(void);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * row_kernel.h - softmax and its relatives on contiguous rows of one float type; reduce_isa.c includes it for f32 and f64, with
+ * T, its largest finite value HUGE and its name in functions (f32) as SUFFIX defined. It ends by undefining them.
+ *
+ * Short rows go through exp together, so that a row of ten classes does not pay for ten scalar calls. Whatever the grouping, an
+ * element's result depends on its own row alone.
+ */
+#define NAME(part) CT__CONCAT(part##_, SUFFIX)
+#define SUM(x, n) NAME(run_sum)((x), (n), 0, 1)
+#define MAX(x, n) NAME(run_max)((x), (n), 0, 1)
+
+/* How many rows of n elements go together. */
+static inline int64_t NAME(group)(int64_t n) { return n < CT__ROWS_CHUNK ? CT__ROWS_CHUNK / (n > 0 ? n : 1) : 1; }
+
+static inline void NAME(exp_all)(T *y, int64_t n)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) y[i] = NAME(ct__exp)(y[i]);
+}
+
+/* y_k = x_k - max x_k for each of m rows; the maxima are not needed again. */
+static inline void NAME(shift_rows)(const T *restrict x, int64_t m, int64_t n, T *restrict y)
+{
+    for (int64_t k = 0; k < m; k++, x += n, y += n) {
+        const T top = MAX(x, n);
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] - top;
+    }
+}
+
+/* s_i = e^(x_i - max) / sum_j e^(x_j - max) */
+static void NAME(softmax)(int64_t rows, int64_t n, char *const *p)
+{
+    T *y = (T *)(void *)p[0];
+    const T *x = (const T *)(const void *)p[1];
+    const int64_t group = NAME(group)(n);
+    for (int64_t r = 0; r < rows; r += group) {
+        const int64_t m = rows - r < group ? rows - r : group;
+        NAME(shift_rows)(x + r * n, m, n, y + r * n);
+        NAME(exp_all)(y + r * n, m * n);
+        for (int64_t k = r; k < r + m; k++) {
+            T *restrict row = y + k * n;
+            const T sum = SUM(row, n);
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) row[i] /= sum;
+        }
+    }
+}
+
+/* How many of x[] are the largest, less one: the maxima but one, each of which adds e^0 = 1. */
+static inline T NAME(other_tops)(const T *x, T top, int64_t n)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) count += x[i] - top == 0;
+    return (T)(count - 1);
+}
+
+/* e_i = e^(x_i - top), or 0 where x_i is the largest. */
+static inline void NAME(exp_rest)(const T *restrict x, T top, int64_t n, T *restrict e)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        const T d = x[i] - top, y = NAME(ct__exp)(d);
+        e[i] = d == 0 ? 0 : y;
+    }
+}
+
+/* The sum of these, in blocks combined in pairs. */
+static T NAME(sum_rest)(const T *x, T top, int64_t n)
+{
+    if (n > CT__ROWS_CHUNK) {
+        const int64_t half = (n / 2 + CT__ROWS_CHUNK - 1) / CT__ROWS_CHUNK * CT__ROWS_CHUNK;
+        const T left = NAME(sum_rest)(x, top, half);
+        return left + NAME(sum_rest)(x + half, top, n - half);
+    }
+    T e[CT__ROWS_CHUNK];
+    NAME(exp_rest)(x, top, n, e);
+    return SUM(e, n);
+}
+
+/* y_i = d_i - log(1 + sum of e^d_j over all but one maximum), d = x - max: small terms count beside e^0 = 1, too. */
+static void NAME(log_softmax)(int64_t rows, int64_t n, char *const *p)
+{
+    T *y = (T *)(void *)p[0], e[CT__ROWS_CHUNK];
+    const T *x = (const T *)(const void *)p[1];
+    const int64_t group = NAME(group)(n);
+    for (int64_t r = 0; r < rows; r += group) {
+        const int64_t m = rows - r < group ? rows - r : group;
+        NAME(shift_rows)(x + r * n, m, n, y + r * n);
+        if (n <= CT__ROWS_CHUNK) NAME(exp_rest)(y + r * n, 0, m * n, e);
+        for (int64_t k = 0; k < m; k++) {
+            T *restrict row = y + (r + k) * n;
+            const T rest = n <= CT__ROWS_CHUNK ? SUM(e + k * n, n) : NAME(sum_rest)(row, 0, n);
+            const T log_sum = NAME(ct__log1p)(rest + NAME(other_tops)(row, 0, n));
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) row[i] -= log_sum;
+        }
+    }
+}
+
+/* y = max + log(1 + sum of e^(x_j - max) over all but one maximum). An infinite maximum is the result. */
+static void NAME(logsumexp)(int64_t rows, int64_t n, char *const *p)
+{
+    T *y = (T *)(void *)p[0];
+    const T *x = (const T *)(const void *)p[1];
+    for (int64_t k = 0; k < rows; k++) {
+        const T *row = x + k * n, top = MAX(row, n);
+        y[k] = top - top == 0 ? top + NAME(ct__log1p)(NAME(sum_rest)(row, top, n) + NAME(other_tops)(row, top, n)) : top;
+    }
+}
+
+static T NAME(dot)(const T *restrict a, const T *restrict b, int64_t n)
+{
+    if (n > CT__ROWS_CHUNK) {
+        const int64_t half = (n / 2 + CT__ROWS_CHUNK - 1) / CT__ROWS_CHUNK * CT__ROWS_CHUNK;
+        const T left = NAME(dot)(a, b, half);
+        return left + NAME(dot)(a + half, b + half, n - half);
+    }
+    T product[CT__ROWS_CHUNK];
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) product[i] = a[i] * b[i];
+    return SUM(product, n);
+}
+
+/* gx = s (g - <s, g>) */
+static void NAME(softmax_vjp)(int64_t rows, int64_t n, char *const *p)
+{
+    for (int64_t k = 0; k < rows; k++) {
+        T *restrict gx = (T *)(void *)p[0] + k * n;
+        const T *restrict s = (const T *)(const void *)p[1] + k * n, *restrict g = (const T *)(const void *)p[2] + k * n;
+        const T mean = NAME(dot)(s, g, n);
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) gx[i] = s[i] * (g[i] - mean);
+    }
+}
+
+/* gx = g - e^y sum g */
+static void NAME(log_softmax_vjp)(int64_t rows, int64_t n, char *const *p)
+{
+    T *gx = (T *)(void *)p[0];
+    const T *y = (const T *)(const void *)p[1], *g = (const T *)(const void *)p[2];
+    const int64_t group = NAME(group)(n);
+    for (int64_t r = 0; r < rows; r += group) {
+        const int64_t m = rows - r < group ? rows - r : group;
+        if (m * n > 0) memcpy(gx + r * n, y + r * n, (size_t)(m * n) * sizeof(T));
+        NAME(exp_all)(gx + r * n, m * n);
+        for (int64_t k = r; k < r + m; k++) {
+            T *restrict out = gx + k * n;
+            const T *restrict row = g + k * n;
+            const T sum = SUM(row, n);
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) out[i] = row[i] - out[i] * sum;
+        }
+    }
+}
+
+/* gx = g e^(x - y); where all of x is -inf, so is y, and the derivative is 0. */
+static void NAME(logsumexp_vjp)(int64_t rows, int64_t n, char *const *p)
+{
+    for (int64_t k = 0; k < rows; k++) {
+        T *restrict gx = (T *)(void *)p[0] + k * n;
+        const T *restrict x = (const T *)(const void *)p[1] + k * n;
+        const T y = ((const T *)(const void *)p[2])[k], g = ((const T *)(const void *)p[3])[k];
+        const T shift = y < -HUGE ? -HUGE : y;
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) gx[i] = g * NAME(ct__exp)(x[i] - shift);
+    }
+}
+
+#undef NAME
+#undef SUM
+#undef MAX
+#undef T
+#undef HUGE
+#undef SUFFIX

@@ -1,0 +1,901 @@
+/* Elementary functions that a compiler can vectorize by itself.
+
+   Every function here is one straight line of IEEE operations: no branch, no call, no loop, no intrinsic; a choice is
+   written `c ? a : b` between two values that are both already there. Inside a `#pragma omp simd` loop gcc and clang
+   turn such a body into vector code for whatever target the file is compiled for. Kernels keep to the same habit:
+   `s = ct__sin_f64(x); y = c ? s : x;`, not `y = c ? ct__sin_f64(x) : x`, where gcc would put the function under the
+   condition and then give up (it did for sin, cos, tan in float64 and, without AVX, for pow).
+
+   Invariant: f(x) depends on x alone. Vector lanes and the scalar tail run the same IEEE operations, so a result has
+   the same bits wherever its element stands and however threads split the array (which NaN a NaN is, is left open).
+   This needs -ffp-contract=off and no -ffast-math. Vectorizing also needs -fno-math-errno -fno-trapping-math. Builds
+   with and without a fused multiply-add differ in the last bits from each other; both keep the bounds given here.
+
+   Comments give reduction, polynomial and the largest error seen ("ulp 1.2 / 1.3": float32 / float64, the worse of the
+   builds with and without FMA). The polynomials are minimax fits made for this file. tests/test_vmath.c measures the
+   errors and walks the special values, which are those of C99 Annex F. */
+#ifndef CT__VMATH_H
+#define CT__VMATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined __FLT_EVAL_METHOD__ && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
+#error "vmath.h needs float and double arithmetic without excess precision (on 32-bit x86: -msse2 -mfpmath=sse)"
+#endif
+
+/* A loop vectorizes only around calls that have been inlined, however large their bodies. */
+#if defined __GNUC__
+#define CT__INLINE static inline __attribute__((always_inline))
+#else
+#define CT__INLINE static inline
+#endif
+
+/* ---- Bits, fused multiply-add, polynomials ---------------------------------------------------------------------- */
+
+CT__INLINE uint32_t ct__bits_f32(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
+CT__INLINE uint64_t ct__bits_f64(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
+CT__INLINE float ct__from_bits_f32(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
+CT__INLINE double ct__from_bits_f64(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
+
+#define CT__SIGN_F32 0x80000000u
+#define CT__SIGN_F64 0x8000000000000000u
+
+/* |x|, and the magnitude of x with the sign of s. */
+CT__INLINE float ct__abs_f32(float x) { return ct__from_bits_f32(ct__bits_f32(x) & ~CT__SIGN_F32); }
+CT__INLINE double ct__abs_f64(double x) { return ct__from_bits_f64(ct__bits_f64(x) & ~CT__SIGN_F64); }
+CT__INLINE float ct__with_sign_f32(float x, float s)
+{
+    return ct__from_bits_f32((ct__bits_f32(x) & ~CT__SIGN_F32) | (ct__bits_f32(s) & CT__SIGN_F32));
+}
+CT__INLINE double ct__with_sign_f64(double x, double s)
+{
+    return ct__from_bits_f64((ct__bits_f64(x) & ~CT__SIGN_F64) | (ct__bits_f64(s) & CT__SIGN_F64));
+}
+
+/* CT__FMA(a, b, c) = a b + c, rounded once where the target has the instruction, else twice. */
+#if defined __FMA__ || defined __aarch64__ || (defined __FP_FAST_FMA && defined __FP_FAST_FMAF)
+#define CT__HAS_FMA 1
+CT__INLINE float ct__fma_f32(float a, float b, float c) { return fmaf(a, b, c); }
+CT__INLINE double ct__fma_f64(double a, double b, double c) { return fma(a, b, c); }
+#else
+#define CT__HAS_FMA 0
+CT__INLINE float ct__fma_f32(float a, float b, float c) { return a * b + c; }
+CT__INLINE double ct__fma_f64(double a, double b, double c) { return a * b + c; }
+#endif
+#define CT__FMA(a, b, c) _Generic((a), float: ct__fma_f32, default: ct__fma_f64)(a, b, c)
+
+/* The rounding error a + b - s of s = a + b. */
+CT__INLINE float ct__add_error_f32(float a, float b, float s)
+{
+    float v = s - a;
+    return (a - (s - v)) + (b - v);
+}
+CT__INLINE double ct__add_error_f64(double a, double b, double s)
+{
+    double v = s - a;
+    return (a - (s - v)) + (b - v);
+}
+
+/* The rounding error a b - p of p = a b (Dekker's where there is no fma: each factor below 2^115, 2^990). */
+CT__INLINE float ct__mul_error_f32(float a, float b, float p)
+{
+#if CT__HAS_FMA
+    return fmaf(a, b, -p);
+#else
+    float ca = a * 0x1.002p12f, cb = b * 0x1.002p12f;
+    float ah = ca - (ca - a), bh = cb - (cb - b), al = a - ah, bl = b - bh;
+    return ((ah * bh - p) + (ah * bl + al * bh)) + al * bl;
+#endif
+}
+CT__INLINE double ct__mul_error_f64(double a, double b, double p)
+{
+#if CT__HAS_FMA
+    return fma(a, b, -p);
+#else
+    double ca = a * 0x1.0000002p27, cb = b * 0x1.0000002p27;
+    double ah = ca - (ca - a), bh = cb - (cb - b), al = a - ah, bl = b - bh;
+    return ((ah * bh - p) + (ah * bl + al * bh)) + al * bl;
+#endif
+}
+
+/* CT__POLYn(x, c0, ..., cn) = c0 + c1 x + ... + cn x^n, by Horner's rule; x must be a plain variable. */
+#define CT__POLY1(x, a, b) CT__FMA(x, b, a)
+#define CT__POLY2(x, a, ...) CT__FMA(x, CT__POLY1(x, __VA_ARGS__), a)
+#define CT__POLY3(x, a, ...) CT__FMA(x, CT__POLY2(x, __VA_ARGS__), a)
+#define CT__POLY4(x, a, ...) CT__FMA(x, CT__POLY3(x, __VA_ARGS__), a)
+#define CT__POLY5(x, a, ...) CT__FMA(x, CT__POLY4(x, __VA_ARGS__), a)
+#define CT__POLY6(x, a, ...) CT__FMA(x, CT__POLY5(x, __VA_ARGS__), a)
+#define CT__POLY7(x, a, ...) CT__FMA(x, CT__POLY6(x, __VA_ARGS__), a)
+#define CT__POLY8(x, a, ...) CT__FMA(x, CT__POLY7(x, __VA_ARGS__), a)
+#define CT__POLY9(x, a, ...) CT__FMA(x, CT__POLY8(x, __VA_ARGS__), a)
+#define CT__POLY10(x, a, ...) CT__FMA(x, CT__POLY9(x, __VA_ARGS__), a)
+#define CT__POLY11(x, a, ...) CT__FMA(x, CT__POLY10(x, __VA_ARGS__), a)
+#define CT__POLY12(x, a, ...) CT__FMA(x, CT__POLY11(x, __VA_ARGS__), a)
+#define CT__POLY13(x, a, ...) CT__FMA(x, CT__POLY12(x, __VA_ARGS__), a)
+#define CT__POLY14(x, a, ...) CT__FMA(x, CT__POLY13(x, __VA_ARGS__), a)
+#define CT__POLY15(x, a, ...) CT__FMA(x, CT__POLY14(x, __VA_ARGS__), a)
+#define CT__POLY16(x, a, ...) CT__FMA(x, CT__POLY15(x, __VA_ARGS__), a)
+#define CT__POLY17(x, a, ...) CT__FMA(x, CT__POLY16(x, __VA_ARGS__), a)
+
+/* x + CT__MAGIC rounds x to an integer (half to even) and leaves it in the low bits of the sum; |x| < 2^22 or 2^51. */
+#define CT__MAGIC_F32 0x1.8p23f
+#define CT__MAGIC_F64 0x1.8p52
+#define CT__INF_F32 ((float)INFINITY)
+#define CT__INF_F64 ((double)INFINITY)
+#define CT__NAN_F32 ((float)NAN)
+#define CT__NAN_F64 ((double)NAN)
+
+/* 2^n for normal results; n is a signed number held in two's complement, as in all of this file. */
+CT__INLINE float ct__pow2_f32(uint32_t n) { return ct__from_bits_f32((n + 127u) << 23); }
+CT__INLINE double ct__pow2_f64(uint64_t n) { return ct__from_bits_f64((n + 1023u) << 52); }
+
+/* x 2^n for results that may be subnormal or infinite: two factors, of which only the last one rounds. */
+CT__INLINE float ct__scale_f32(float x, uint32_t n)
+{
+    uint32_t h = ((n + 1024u) >> 1) - 512u;
+    return x * ct__pow2_f32(h) * ct__pow2_f32(n - h);
+}
+CT__INLINE double ct__scale_f64(double x, uint64_t n)
+{
+    uint64_t h = ((n + 8192u) >> 1) - 4096u;
+    return x * ct__pow2_f64(h) * ct__pow2_f64(n - h);
+}
+
+/* ---- Rounding and roots ----------------------------------------------------------------------------------------- */
+
+/* rint: to nearest, half to even. One instruction where there is one; else add and take away 2^23 (2^52). Exact. */
+#if defined __SSE4_1__ || defined __aarch64__
+CT__INLINE float ct__rint_f32(float x) { return rintf(x); }
+CT__INLINE double ct__rint_f64(double x) { return rint(x); }
+CT__INLINE float ct__floor_f32(float x) { return floorf(x); }
+CT__INLINE double ct__floor_f64(double x) { return floor(x); }
+CT__INLINE float ct__ceil_f32(float x) { return ceilf(x); }
+CT__INLINE double ct__ceil_f64(double x) { return ceil(x); }
+#else
+CT__INLINE float ct__rint_f32(float x)
+{
+    float a = ct__abs_f32(x), r = (a + 0x1p23f) - 0x1p23f;
+    return ct__with_sign_f32(a < 0x1p23f ? r : a, x);
+}
+CT__INLINE double ct__rint_f64(double x)
+{
+    double a = ct__abs_f64(x), r = (a + 0x1p52) - 0x1p52;
+    return ct__with_sign_f64(a < 0x1p52 ? r : a, x);
+}
+CT__INLINE float ct__floor_f32(float x)
+{
+    float r = ct__rint_f32(x), d = r - 1.0f;
+    return r > x ? d : r;
+}
+CT__INLINE double ct__floor_f64(double x)
+{
+    double r = ct__rint_f64(x), d = r - 1.0;
+    return r > x ? d : r;
+}
+CT__INLINE float ct__ceil_f32(float x)
+{
+    float r = ct__rint_f32(x), u = r + 1.0f;
+    return ct__with_sign_f32(r < x ? u : r, x);
+}
+CT__INLINE double ct__ceil_f64(double x)
+{
+    double r = ct__rint_f64(x), u = r + 1.0;
+    return ct__with_sign_f64(r < x ? u : r, x);
+}
+#endif
+
+/* rsqrt = 1/sqrt(x): two correctly rounded steps. ulp 1.5 / 1.5 */
+CT__INLINE float ct__rsqrt_f32(float x) { return 1.0f / sqrtf(x); }
+CT__INLINE double ct__rsqrt_f64(double x) { return 1.0 / sqrt(x); }
+
+/* hypot: both sides are scaled by a power of two so that the larger square neither overflows nor vanishes.
+   hypot(inf, NaN) = inf. ulp 1.2 / 1.2 */
+CT__INLINE float ct__hypot_f32(float x, float y)
+{
+    float a = ct__abs_f32(x), b = ct__abs_f32(y), m = a > b ? a : b;
+    float up = m < 0x1p-40f ? 0x1p100f : 1.0f, down = m < 0x1p-40f ? 0x1p-100f : 1.0f;
+    float s = m > 0x1p60f ? 0x1p-70f : up, t = m > 0x1p60f ? 0x1p70f : down;
+    float u = a * s, v = b * s, r = t * sqrtf(CT__FMA(u, u, v * v));
+    r = a == CT__INF_F32 ? a : r;
+    return b == CT__INF_F32 ? b : r;
+}
+CT__INLINE double ct__hypot_f64(double x, double y)
+{
+    double a = ct__abs_f64(x), b = ct__abs_f64(y), m = a > b ? a : b;
+    double up = m < 0x1p-400 ? 0x1p600 : 1.0, down = m < 0x1p-400 ? 0x1p-600 : 1.0;
+    double s = m > 0x1p500 ? 0x1p-600 : up, t = m > 0x1p500 ? 0x1p600 : down;
+    double u = a * s, v = b * s, r = t * sqrt(CT__FMA(u, u, v * v));
+    r = a == CT__INF_F64 ? a : r;
+    return b == CT__INF_F64 ? b : r;
+}
+
+/* ---- The exponential family ------------------------------------------------------------------------------------- */
+
+/* e^x = 2^n (1 + p):  n = rint(x/ln 2),  r = x - n ln 2 in [-0.347, 0.347],  p = e^r - 1 = r + r^2 E(r), where ln 2 is
+   split into a short head (n head is exact) and a tail. E has degree 4 / 10 and is off by 2^-26 / 2^-61 of p. */
+typedef struct { float p; uint32_t n; } ct__exp_parts_f32;
+typedef struct { double p; uint64_t n; } ct__exp_parts_f64;
+
+CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_f32(float x) /* |x| <= 2^9 */
+{
+    float t = CT__FMA(x, 0x1.715476p+0f, CT__MAGIC_F32), n = t - CT__MAGIC_F32;
+    float r = CT__FMA(n, -0x1.7f7d1cp-20f, CT__FMA(n, -0x1.62e4p-1f, x));
+    float e = CT__POLY4(r, 0x1p-1f, 0x1.5554aep-3f, 0x1.555488p-5f, 0x1.12288p-7f, 0x1.6d97fap-10f);
+    return (ct__exp_parts_f32){CT__FMA(r * r, e, r), ct__bits_f32(t) - ct__bits_f32(CT__MAGIC_F32)};
+}
+CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_f64(double x, double tail) /* e^(x + tail), |x| <= 2^11 */
+{
+    double t = CT__FMA(x, 0x1.71547652b82fep+0, CT__MAGIC_F64), n = t - CT__MAGIC_F64;
+    double r = CT__FMA(n, -0x1.ef35793c76730p-45, CT__FMA(n, -0x1.62e42fefa3800p-1, x)) + tail;
+    double e = CT__POLY10(r, 0x1p-1, 0x1.5555555555559p-3, 0x1.555555555555ap-5, 0x1.111111110f67dp-7,
+        0x1.6c16c16c14428p-10, 0x1.a01a01affb53bp-13, 0x1.a01a01b0c907cp-16, 0x1.71ddf815db119p-19,
+        0x1.27e4c572d1236p-22, 0x1.af5f342fab854p-26, 0x1.1f95b29b13799p-29);
+    return (ct__exp_parts_f64){CT__FMA(r * r, e, r), ct__bits_f64(t) - ct__bits_f64(CT__MAGIC_F64)};
+}
+
+/* exp: the parts put together; x is clamped where the result has long been 0 or inf. ulp 1.1 / 1.0 */
+CT__INLINE float ct__exp_f32(float x)
+{
+    float c = x > 89.0f ? 89.0f : x, d = c < -104.0f ? -104.0f : c;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(d);
+    return ct__scale_f32(1.0f + e.p, e.n);
+}
+CT__INLINE double ct__exp_f64(double x)
+{
+    double c = x > 710.0 ? 710.0 : x, d = c < -746.0 ? -746.0 : c;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(d, 0.0);
+    return ct__scale_f64(1.0 + e.p, e.n);
+}
+
+/* expm1 = 2^n p + (2^n - 1), computed at half size because 2^n may be one past the range; n = 0 is p itself, which
+   spares subnormals the halving. ulp 1.7 / 1.9 */
+CT__INLINE float ct__expm1_f32(float x)
+{
+    float c = x > 89.0f ? 89.0f : x, d = c < -30.0f ? -30.0f : c;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(d);
+    float h = ct__pow2_f32(e.n - 1u), y = 2.0f * CT__FMA(e.p, h, h - 0.5f);
+    return ct__with_sign_f32(h == 0.5f ? e.p : y, x);
+}
+CT__INLINE double ct__expm1_f64(double x)
+{
+    double c = x > 710.0 ? 710.0 : x, d = c < -60.0 ? -60.0 : c;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(d, 0.0);
+    double h = ct__pow2_f64(e.n - 1u), y = 2.0 * CT__FMA(e.p, h, h - 0.5);
+    return ct__with_sign_f64(h == 0.5 ? e.p : y, x);
+}
+
+/* tanh |x| = t/(t + 2) with t = expm1 2|x|, which loses nothing at either end; |x| > 10 (20) gives 1. ulp 2.5 / 2.5 */
+CT__INLINE float ct__tanh_f32(float x)
+{
+    float a = ct__abs_f32(x), c = a > 10.0f ? 10.0f : a;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(2.0f * c);
+    float s = ct__pow2_f32(e.n), t = CT__FMA(e.p, s, s - 1.0f);
+    return ct__with_sign_f32(t / (t + 2.0f), x);
+}
+CT__INLINE double ct__tanh_f64(double x)
+{
+    double a = ct__abs_f64(x), c = a > 20.0 ? 20.0 : a;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(2.0 * c, 0.0);
+    double s = ct__pow2_f64(e.n), t = CT__FMA(e.p, s, s - 1.0);
+    return ct__with_sign_f64(t / (t + 2.0), x);
+}
+
+/* sinh |x| = h + h/(2h + 1) with h = (e^|x| - 1)/2, at half size again; tiny x is its own sinh. ulp 2.3 / 2.3 */
+CT__INLINE float ct__sinh_f32(float x)
+{
+    float a = ct__abs_f32(x), c = a > 89.5f ? 89.5f : a;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c);
+    float s = ct__pow2_f32(e.n - 2u), h = 2.0f * CT__FMA(e.p, s, s - 0.25f), y = h + h / (2.0f * h + 1.0f);
+    y = h > 0x1p60f ? h : y;
+    return ct__with_sign_f32(a < 0x1p-13f ? a : y, x);
+}
+CT__INLINE double ct__sinh_f64(double x)
+{
+    double a = ct__abs_f64(x), c = a > 710.6 ? 710.6 : a;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 0.0);
+    double s = ct__pow2_f64(e.n - 2u), h = 2.0 * CT__FMA(e.p, s, s - 0.25), y = h + h / (2.0 * h + 1.0);
+    y = h > 0x1p500 ? h : y;
+    return ct__with_sign_f64(a < 0x1p-28 ? a : y, x);
+}
+
+/* cosh |x| = h + 1/(4h) with h = e^|x|/2. ulp 1.5 / 1.5 */
+CT__INLINE float ct__cosh_f32(float x)
+{
+    float a = ct__abs_f32(x), c = a > 89.5f ? 89.5f : a;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c);
+    float h = 2.0f * ((1.0f + e.p) * ct__pow2_f32(e.n - 2u));
+    return h + 0.25f / h;
+}
+CT__INLINE double ct__cosh_f64(double x)
+{
+    double a = ct__abs_f64(x), c = a > 710.6 ? 710.6 : a;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 0.0);
+    double h = 2.0 * ((1.0 + e.p) * ct__pow2_f64(e.n - 2u));
+    return h + 0.25 / h;
+}
+
+/* sigmoid = 1/(1 + e^-x) = (x < 0 ? e : 1)/(1 + e) with e = e^-|x|: both tails keep all their digits. ulp 2.4 / 2.3 */
+CT__INLINE float ct__sigmoid_f32(float x)
+{
+    float e = ct__exp_f32(-ct__abs_f32(x)), num = x < 0.0f ? e : 1.0f;
+    return num / (1.0f + e);
+}
+CT__INLINE double ct__sigmoid_f64(double x)
+{
+    double e = ct__exp_f64(-ct__abs_f64(x)), num = x < 0.0 ? e : 1.0;
+    return num / (1.0 + e);
+}
+
+/* log(1 + e) for 0 <= e <= 1:  with t = 2e/(2 + e) in [0, 2/3] it is 2 atanh(t/2) = t + t z A(z), z = t^2/4 <= 1/9;
+   A has degree 4 / 11, off by 2^-33 / 2^-59 of the result.
+   Given are t and c = t z A + (what the division left over), where 1/(2 + e) = 1/2 - t/4. */
+typedef struct { float t, c; } ct__log1p_parts_f32;
+typedef struct { double t, c; } ct__log1p_parts_f64;
+
+CT__INLINE ct__log1p_parts_f32 ct__log1p_unit_f32(float e)
+{
+    float d = 2.0f + e, t = (e + e) / d, z = 0.25f * t * t, td = t * d;
+    float rest = ((e + e) - td) - ct__mul_error_f32(t, d, td) - t * (e - (d - 2.0f));
+    float a = CT__POLY4(z, 0x1.555558p-2f, 0x1.9996d8p-3f, 0x1.250512p-3f, 0x1.b72b5cp-4f, 0x1.f08d08p-4f);
+    return (ct__log1p_parts_f32){t, CT__FMA(t * z, a, rest * CT__FMA(t, -0.25f, 0.5f))};
+}
+CT__INLINE ct__log1p_parts_f64 ct__log1p_unit_f64(double e)
+{
+    double d = 2.0 + e, t = (e + e) / d, z = 0.25 * t * t, td = t * d;
+    double rest = ((e + e) - td) - ct__mul_error_f64(t, d, td) - t * (e - (d - 2.0));
+    double a = CT__POLY11(z, 0x1.5555555555555p-2, 0x1.99999999999c2p-3, 0x1.24924924902ffp-3, 0x1.c71c71c8da0a4p-4,
+        0x1.745d16d9a80bp-4, 0x1.3b13c1e9c3d51p-4, 0x1.110f5b1ed0f56p-4, 0x1.e21ee5277edd3p-5, 0x1.ac4451327945fp-5,
+        0x1.9d72ff9b398ebp-5, 0x1.db026ed4cc16ap-6, 0x1.48cd3e892a40ap-4);
+    return (ct__log1p_parts_f64){t, CT__FMA(t * z, a, rest * CT__FMA(t, -0.25, 0.5))};
+}
+
+/* softplus = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). ulp 1.6 / 1.5 */
+CT__INLINE float ct__softplus_f32(float x)
+{
+    ct__log1p_parts_f32 l = ct__log1p_unit_f32(ct__exp_f32(-ct__abs_f32(x)));
+    return (l.t + l.c) + (x < 0.0f ? 0.0f : x);
+}
+CT__INLINE double ct__softplus_f64(double x)
+{
+    ct__log1p_parts_f64 l = ct__log1p_unit_f64(ct__exp_f64(-ct__abs_f64(x)));
+    return (l.t + l.c) + (x < 0.0 ? 0.0 : x);
+}
+
+/* logaddexp = log(e^x + e^y) = max + log(1 + e^-d), d = max - min, with the rounding error of d put back into e^-d.
+   Where max < 0 cancels against the logarithm (near e^x + e^y = 1) the result is small and its relative error is not:
+   the bound there is in units in the last place of max. ulp 2.5 / 2.5 of the larger of |result| and |max|. */
+CT__INLINE float ct__logaddexp_f32(float x, float y)
+{
+    float m = x > y ? x : y, n = x > y ? y : x, raw = m - n;
+    float d = m == n ? 0.0f : raw, low = ct__add_error_f32(m, -n, d);
+    low = ct__abs_f32(low) < 1.0f ? low : 0.0f; /* infinities have no rounding error */
+    float e = ct__exp_f32(-d);
+    ct__log1p_parts_f32 l = ct__log1p_unit_f32(CT__FMA(-e, low, e));
+    float h = m + l.t, low_h = ct__add_error_f32(m, l.t, h), v = h + (low_h + l.c);
+    return ct__abs_f32(h) < CT__INF_F32 ? v : h;
+}
+CT__INLINE double ct__logaddexp_f64(double x, double y)
+{
+    double m = x > y ? x : y, n = x > y ? y : x, raw = m - n;
+    double d = m == n ? 0.0 : raw, low = ct__add_error_f64(m, -n, d);
+    low = ct__abs_f64(low) < 1.0 ? low : 0.0; /* infinities have no rounding error */
+    double e = ct__exp_f64(-d);
+    ct__log1p_parts_f64 l = ct__log1p_unit_f64(CT__FMA(-e, low, e));
+    double h = m + l.t, low_h = ct__add_error_f64(m, l.t, h), v = h + (low_h + l.c);
+    return ct__abs_f64(h) < CT__INF_F64 ? v : h;
+}
+
+/* ---- The logarithm family --------------------------------------------------------------------------------------- */
+
+/* x = 2^k m with m in [sqrt 1/2, sqrt 2), for normal positive x; anything else gives numbers without meaning. */
+typedef struct { float m, k; } ct__log_parts_f32;
+typedef struct { double m, k; } ct__log_parts_f64;
+
+CT__INLINE ct__log_parts_f32 ct__log_parts_of_f32(float x)
+{
+    uint32_t u = ct__bits_f32(x) + (0x3f800000u - 0x3f3504f3u); /* sqrt 1/2 becomes 1: the exponent field is k + 127 */
+    float k = ct__from_bits_f32(0x4b000000u | (u >> 23)) - (0x1p23f + 127.0f);
+    return (ct__log_parts_f32){ct__from_bits_f32((u & 0x007fffffu) + 0x3f3504f3u), k};
+}
+CT__INLINE ct__log_parts_f64 ct__log_parts_of_f64(double x)
+{
+    uint64_t u = ct__bits_f64(x) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
+    double k = ct__from_bits_f64(0x4330000000000000u | (u >> 52)) - (0x1p52 + 1023.0);
+    return (ct__log_parts_f64){ct__from_bits_f64((u & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu), k};
+}
+
+/* k ln 2 + log(1 + f), f in [-0.293, 0.415].  float32: log(1 + f) = f - f^2/2 + f^3 L(f), L of degree 7, off by 2^-27.
+   float64: s = f/(2 + f), |s| <= 0.172: log(1 + f) = 2 atanh s = f - f^2/2 + s (f^2/2 + s^2 L(s^2)), L of degree 6, off
+   by 2^-59. k times the head of ln 2 is exact. */
+CT__INLINE float ct__log_join_f32(float f, float k)
+{
+    float l = CT__POLY7(f, 0x1.55554ap-2f, -0x1.00022p-2f, 0x1.99a59ep-3f, -0x1.547886p-3f, 0x1.226dc6p-3f,
+        -0x1.0ce032p-3f, 0x1.07d3ccp-3f, -0x1.41f5c6p-4f);
+    float h = 0.5f * f * f, c = CT__FMA(f * f, f * l, k * 0x1.7f7d1cp-20f);
+    return CT__FMA(k, 0x1.62e4p-1f, f - (h - c));
+}
+CT__INLINE double ct__log_join_f64(double f, double k)
+{
+    double s = f / (2.0 + f), z = s * s, h = 0.5 * f * f;
+    double l = CT__POLY6(z, 0x1.5555555555592p-1, 0x1.999999997fd72p-2, 0x1.24924941f5859p-2, 0x1.c71c520574fep-3,
+        0x1.74663fc5c8554p-3, 0x1.39a1a2f1d14bcp-3, 0x1.2f0660647c0f5p-3);
+    double c = CT__FMA(s, CT__FMA(z, l, h), k * 0x1.ef35793c76730p-45);
+    return CT__FMA(k, 0x1.62e42fefa3800p-1, f - (h - c));
+}
+
+/* The ends of a logarithm whose argument is x: NaN below 0, -inf at 0, inf and NaN as they are. */
+CT__INLINE float ct__log_ends_f32(float x, float y)
+{
+    y = x < CT__INF_F32 ? y : x;
+    y = x < 0.0f ? CT__NAN_F32 : y;
+    return x == 0.0f ? -CT__INF_F32 : y;
+}
+CT__INLINE double ct__log_ends_f64(double x, double y)
+{
+    y = x < CT__INF_F64 ? y : x;
+    y = x < 0.0 ? CT__NAN_F64 : y;
+    return x == 0.0 ? -CT__INF_F64 : y;
+}
+
+/* log: subnormals are scaled up first. ulp 0.9 / 0.8 */
+CT__INLINE float ct__log_f32(float x)
+{
+    float up = x * 0x1p23f, normal = x < 0x1p-126f ? up : x, shift = x < 0x1p-126f ? 23.0f : 0.0f;
+    ct__log_parts_f32 a = ct__log_parts_of_f32(normal);
+    return ct__log_ends_f32(x, ct__log_join_f32(a.m - 1.0f, a.k - shift));
+}
+CT__INLINE double ct__log_f64(double x)
+{
+    double up = x * 0x1p52, normal = x < 0x1p-1022 ? up : x, shift = x < 0x1p-1022 ? 52.0 : 0.0;
+    ct__log_parts_f64 a = ct__log_parts_of_f64(normal);
+    return ct__log_ends_f64(x, ct__log_join_f64(a.m - 1.0, a.k - shift));
+}
+
+/* log1p: 1 + x = 2^k m tells k; f = 2^-k x + (2^-k - 1) is m - 1 without the rounding error of 1 + x. ulp 1.5 / 0.9 */
+CT__INLINE float ct__log1p_f32(float x)
+{
+    float u = 1.0f + x;
+    ct__log_parts_f32 a = ct__log_parts_of_f32(u);
+    float s = ct__from_bits_f32(0x7f000000u - (((ct__bits_f32(u) + 0x004afb0du) >> 23) << 23));
+    float f = s * x + (s - 1.0f);
+    float y = ct__log_ends_f32(u, ct__log_join_f32(x > 0x1p30f ? a.m - 1.0f : f, a.k));
+    return x == 0.0f ? x : y;
+}
+CT__INLINE double ct__log1p_f64(double x)
+{
+    double u = 1.0 + x;
+    ct__log_parts_f64 a = ct__log_parts_of_f64(u);
+    double s = ct__from_bits_f64(0x7fe0000000000000u - (((ct__bits_f64(u) + 0x00095f619980c433u) >> 52) << 52));
+    double f = s * x + (s - 1.0);
+    double y = ct__log_ends_f64(u, ct__log_join_f64(x > 0x1p60 ? a.m - 1.0 : f, a.k));
+    return x == 0.0 ? x : y;
+}
+
+/* ---- Powers ----------------------------------------------------------------------------------------------------- */
+
+/* What a power does besides |x|^y = r: the sign for negative x and odd y, and the exceptions of Annex F. */
+CT__INLINE float ct__pow_ends_f32(float x, float y, float r)
+{
+    float half = 0.5f * y;
+    int whole = ct__rint_f32(y) == y, even = ct__rint_f32(half) == half;
+    float s = even ? 1.0f : x, v = ct__with_sign_f32(r, whole ? s : 1.0f);
+    v = ((x < 0.0f) & (x > -CT__INF_F32) & !whole) ? CT__NAN_F32 : v;
+    v = ((x != x) | (y != y)) ? x + y : v;
+    return ((x == 1.0f) | (y == 0.0f)) ? 1.0f : v;
+}
+CT__INLINE double ct__pow_ends_f64(double x, double y, double r)
+{
+    double half = 0.5 * y;
+    int whole = ct__rint_f64(y) == y, even = ct__rint_f64(half) == half;
+    double s = even ? 1.0 : x, v = ct__with_sign_f64(r, whole ? s : 1.0);
+    v = ((x < 0.0) & (x > -CT__INF_F64) & !whole) ? CT__NAN_F64 : v;
+    v = ((x != x) | (y != y)) ? x + y : v;
+    return ((x == 1.0) | (y == 0.0)) ? 1.0 : v;
+}
+
+/* pow, float32: exp(y log|x|) in double, with short polynomials: log off by 2^-45, exp by 2^-32. A float32 logarithm
+   would have to carry its error along, and that costs more. ulp 0.6 */
+CT__INLINE float ct__pow_f32(float x, float y)
+{
+    double a = ct__abs_f64((double)x), b = (double)y;
+    b = b > 0x1p60 ? 0x1p60 : b;
+    b = b < -0x1p60 ? -0x1p60 : b; /* keeps (+-1)^inf from being exp(inf 0) */
+    ct__log_parts_f64 g = ct__log_parts_of_f64(a);
+    double f = g.m - 1.0, s = f / (2.0 + f), z = s * s;
+    double l = CT__POLY4(z, 0x1.555555561e06ap-1, 0x1.999996a9aec2bp-2, 0x1.249411d57cdddp-2, 0x1.c62b18e0a448p-3,
+        0x1.911579a35f031p-3);
+    l = CT__FMA(s * z, l, s + s);
+    l = CT__FMA(g.k, 0x1.62e42fefa39efp-1, l);
+    l = a == 0.0 ? -CT__INF_F64 : l;
+    l = a == CT__INF_F64 ? a : l;
+    double w = b * l;
+    w = w > 200.0 ? 200.0 : w;
+    w = w < -200.0 ? -200.0 : w;
+    double t = CT__FMA(w, 0x1.71547652b82fep+0, CT__MAGIC_F64), n = t - CT__MAGIC_F64;
+    double r = CT__FMA(n, -0x1.62e42fefa39efp-1, w);
+    double e = CT__POLY5(r, 0x1.00000028194d7p-1, 0x1.555555896c9f1p-3, 0x1.5554ad3307b3p-5, 0x1.11108f1db958cp-7,
+        0x1.6d752c81c7d4fp-10, 0x1.a1a201605a7eep-13);
+    double p = 1.0 + CT__FMA(r * r, e, r), q = ct__pow2_f64(ct__bits_f64(t) - ct__bits_f64(CT__MAGIC_F64));
+    return ct__pow_ends_f32(x, y, (float)(p * q));
+}
+
+/* pow, float64: y log|x| has to be known to 2^-64 of itself, so log|x| = h + l is carried as two doubles:
+   s + sl = f/(2 + f);  log m = 2s + (2/3) s^3 + s^5 P(s^2), the first two terms in two doubles, P (degree 6, off by
+   2^-65 of the result) in one;  then h + l of k ln 2 + log m, w + wl = y (h + l), exp(w + wl). ulp 2.0 */
+CT__INLINE double ct__pow_f64(double x, double y)
+{
+    double a = ct__abs_f64(x), up = a * 0x1p52, shift = a < 0x1p-1022 ? 52.0 : 0.0;
+    ct__log_parts_f64 g = ct__log_parts_of_f64(a < 0x1p-1022 ? up : a);
+    double k = g.k - shift, f = g.m - 1.0, d = g.m + 1.0, dl = g.m - (d - 1.0);
+    double inv = 1.0 / d, s = f * inv, sd = s * d, sl = (((f - sd) - ct__mul_error_f64(s, d, sd)) - s * dl) * inv;
+    double z = s * s, zl = CT__FMA(2.0 * s, sl, ct__mul_error_f64(s, s, z));
+    double c = s * z, cl = CT__FMA(s, zl, CT__FMA(sl, z, ct__mul_error_f64(s, z, c)));
+    double t = c * 0x1.5555555555555p-1, tl = ct__mul_error_f64(c, 0x1.5555555555555p-1, t);
+    tl += CT__FMA(c, 0x1.5555555555555p-55, cl * 0x1.5555555555555p-1);
+    double p = CT__POLY6(z, 0x1.9999999999b3p-2, 0x1.2492492457dd7p-2, 0x1.c71c722d5ed51p-3, 0x1.745ce9e511086p-3,
+        0x1.3b1eebdc98be2p-3, 0x1.0f7feb70ffb54p-3, 0x1.0e42ad5ac110ep-3);
+    double m = 2.0 * s + t, ml = t - (m - 2.0 * s);
+    ml += CT__FMA(c * z, p, CT__FMA(2.0, sl, tl));
+    double big = k * 0x1.62e42fefa3800p-1, sum = big + m, rest = m - (sum - big);
+    rest += CT__FMA(k, 0x1.ef35793c76730p-45, ml);
+    double h = sum + rest, l = rest - (h - sum); /* l small, or the tail carries exp's argument out of its interval */
+    h = a == 0.0 ? -CT__INF_F64 : h;
+    h = a == CT__INF_F64 ? a : h;
+
+    double b = y > 0x1p200 ? 0x1p200 : y;
+    b = b < -0x1p200 ? -0x1p200 : b; /* keeps (+-1)^inf from being exp(inf 0), and Dekker's product finite */
+    double w = b * h, wl = CT__FMA(b, l, ct__mul_error_f64(b, h, w));
+    wl = ct__abs_f64(w) < 800.0 ? wl : 0.0;
+    w = w > 710.0 ? 710.0 : w;
+    w = w < -746.0 ? -746.0 : w;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(w, wl);
+    return ct__pow_ends_f64(x, y, ct__scale_f64(1.0 + e.p, e.n));
+}
+
+/* ---- Circular functions ----------------------------------------------------------------------------------------- */
+
+/* Multiplying by 2/pi counts quarter turns, of which only the count mod 4 and the fraction matter. So for |x| = M 2^j
+   with j large, the bits of 2/pi worth 4/2^j and more drop out: only a window of 2/pi is ever needed, chosen by j,
+   and every finite x is reduced with the same few operations.
+
+   float32: four windows of 53 + 53 bits, the first cut in 29 + 24 so that two products are exact in double.
+   |x| = (q + f) pi/2 with r = f pi/2 in [-pi/4, pi/4]; f is right to 2^-55, and no float32 brings it below 2^-31. */
+typedef struct { float r; uint32_t q; } ct__turns_f32;
+typedef struct { double r; uint64_t q; } ct__turns_f64;
+
+/* x - 4 rint(x/4), exactly, |x| < 2^53. */
+CT__INLINE double ct__mod4_f64(double x)
+{
+    double n = CT__FMA(x, 0.25, CT__MAGIC_F64) - CT__MAGIC_F64;
+    return CT__FMA(n, -4.0, x);
+}
+
+CT__INLINE ct__turns_f32 ct__turns_of_f32(float a) /* a >= 0 */
+{
+    double x = (double)a;
+    double t = x < 0x1p50 ? 0x1.45f306dc9c883p-1 : -0x1.1b1bbead603d9p-28;
+    double u = x < 0x1p104 ? 0x1.4a7f09d5f47d5p-54 : -0x1.505c1596447e5p-81;
+    double v = x < 0x1p50 ? -0x1.6b01ec5417056p-55 : 0x1.5f47d4d377037p-82;
+    double w = x < 0x1p104 ? -0x1.6447e493ad4cep-109 : 0x1.b14acc9e21c82p-135;
+    t = x < 0x1p77 ? t : u;
+    v = x < 0x1p77 ? v : w;
+    double head = ct__from_bits_f64(ct__bits_f64(t) & ~(uint64_t)0xffffff);
+    double p0 = x * head, p1 = x * (t - head), p2 = x * v;
+    p0 = ct__mod4_f64(p0);
+    p1 = ct__mod4_f64(p1);
+    double n = ((p0 + p1) + CT__MAGIC_F64) - CT__MAGIC_F64, f = ((p0 - n) + p1) + p2;
+    return (ct__turns_f32){(float)(f * 0x1.921fb54442d18p+0), ct__bits_f32((float)n + CT__MAGIC_F32)};
+}
+
+/* float64: 31 windows of 4 x 53 bits, one for every 32 exponents. Row i holds 2^(32 i) 2/pi mod 4 as a sum of four
+   doubles; |x| 2^(-32 i) times it, carried with its rounding errors, is the turn count to 2^-120 (no float64 brings
+   the fraction below 2^-62). */
+static const double ct__two_over_pi[31 * 4] = {
+    0x1.45f306dc9c883p-1, -0x1.6b01ec5417056p-55, -0x1.6447e493ad4cep-109, 0x1.e21c820ff28b2p-163,
+    -0x1.b1bbead603d8bp+0, 0x1.f47d4d377036ep-54, -0x1.d6a66c3bc6fbep-108, -0x1.ae9c5421443aap-168,
+    0x1.fc2757d1f534ep+0, -0x1.1f924eb53361ep-55, 0x1.c820ff28b1d5fp-111, -0x1.443a9e48db91cp-168,
+    0x1.f534ddc0db629p+0, 0x1.664f10e4107f9p-54, 0x1.163abdebbc562p-108, -0x1.236e4716f6c8bp-162,
+    0x1.b6c52b3278872p-1, 0x1.07f9458eaf7afp-58, -0x1.d4f246dc8e2dfp-115, 0x1.374b801924bbbp-170,
+    0x1.3c439041fe516p+0, 0x1.d5ef5de2b0db9p-55, 0x1.1b8e909374b8p-110, 0x1.924bba8274648p-166,
+    0x1.fe5163abdebbcp+0, 0x1.586dc91b8e909p-54, 0x1.ba5c00c925dd4p-109, 0x1.3a32439fc3bd6p-165,
+    -0x1.0a21d4f246dc9p-3, 0x1.d2126e9700325p-59, -0x1.a22bec5cdbc6p-113, -0x1.e214e34ed658cp-168,
+    0x1.b7246e3a424ddp+0, 0x1.700324977504fp-55, -0x1.cdbc603c429c7p-109, 0x1.894d39f74411bp-163,
+    -0x1.bdb22d1ff9b6dp+0, -0x1.15f62e6de301ep-56, -0x1.0a71a76b2c609p-111, 0x1.1046bea5d7689p-165,
+    0x1.924bba8274648p-6, 0x1.cfe1deb1cb12ap-60, -0x1.63045df7282b4p-114, -0x1.44bb7b16638fep-168,
+    -0x1.f62e6de301e21p+0, -0x1.38d3b5963045ep-54, 0x1.1afa975da2427p-111, 0x1.338e04d68befdp-165,
+    0x1.fc3bd63962535p-1, -0x1.822efb9415a29p-57, 0x1.a24274ce38136p-111, -0x1.741037d8cdc54p-165,
+    0x1.62534e7dd1047p-1, -0x1.0568a25dbd8b3p-55, -0x1.c7eca5d040df6p-111, -0x1.9b8a719f2b318p-166,
+    -0x1.177dca0ad144cp+0, 0x1.213a671c09ad1p-54, 0x1.f7e413991d63ap-108, -0x1.f2b3182d8dee8p-162,
+    0x1.2ebb4484e99c7p+0, 0x1.35a2fbf209cc9p-59, -0x1.4e33e566305b2p-115, 0x1.08bf177bf2507p-169,
+    0x1.d338e04d68bfp-1, -0x1.bec66e29c67cbp-56, 0x1.9cfa4e422fc5ep-111, -0x1.036be27003b4p-167,
+    -0x1.4ba081bec66e3p+0, 0x1.8e60d4ce7d272p-54, 0x1.17e2ef7e4a0ecp-110, 0x1.ff897ffde0598p-164,
+    0x1.3991d63983534p+0, -0x1.82d8dee81d108p-54, -0x1.b5f13801da001p-110, 0x1.e05980fef2f12p-164,
+    0x1.835339f49c846p+0, -0x1.d1081b5f13802p-58, 0x1.2fffbc0b301fep-113, -0x1.a1dce94beb25cp-169,
+    0x1.3908bf177bf25p-1, 0x1.d8ffc4bffef03p-59, -0x1.9fc04343b9d29p-114, -0x1.f592e092c9813p-168,
+    -0x1.081b5f13801dap-2, -0x1.0fd33f8086877p-67, -0x1.d297d64b824b2p-122, -0x1.8130d834f648bp-176,
+    -0x1.c00ed00043f4dp-1, 0x1.fde5e2316b415p-61, -0x1.2e092c98130d8p-116, -0x1.a7b24585ce04dp-171,
+    -0x1.0fd33f8086877p-3, -0x1.d297d64b824b2p-58, -0x1.8130d834f648bp-112, -0x1.738132c3402bap-169,
+    -0x1.0d0ee74a5f593p-4, 0x1.f6d367ecf27cbp-60, 0x1.36e9e8c7ecd3dp-117, -0x1.00ae9456c229cp-171,
+    -0x1.4beb25c12593p-1, -0x1.30d834f648b0cp-56, 0x1.8fd9a797fa8b6p-110, -0x1.5b08a7028341dp-165,
+    -0x1.25930261b069fp-1, 0x1.b74f463f669e6p-56, -0x1.5d28ad8453814p-116, -0x1.a0e84c2f8c608p-172,
+    -0x1.b069ec9161738p-1, -0x1.32c3402ba515bp-57, -0x1.14e050683a131p-114, 0x1.0739f78a5292fp-168,
+    -0x1.61738132c3403p-1, 0x1.16ba93dd63f5fp-55, 0x1.7c5ecf41ce7dep-110, 0x1.4a525d4d7f6bfp-165,
+    -0x1.61a015d28ad84p+0, -0x1.4e050683a130cp-54, 0x1.ce7de294a4baap-110, -0x1.404a04ee072a3p-164,
+    0x1.7527bac7ebe5fp+0, 0x1.7b3d0739f78a5p-56, 0x1.497535fdafd89p-111, -0x1.ca8bdea7f33eep-170,
+};
+
+CT__INLINE ct__turns_f64 ct__turns_of_f64(double a) /* a >= 0 */
+{
+    uint64_t j = (ct__bits_f64(a) >> 52) - 1075u; /* the exponent of the last bit of a; negative ones count as 0 */
+    uint64_t i = (j & ((j >> 63) - 1u)) >> 5;
+    double w0 = ct__two_over_pi[4u * i], w1 = ct__two_over_pi[4u * i + 1u];
+    double w2 = ct__two_over_pi[4u * i + 2u], w3 = ct__two_over_pi[4u * i + 3u];
+    double x = a * ct__from_bits_f64((uint64_t)0x3ff0000000000000u - (i << 57)); /* |x| < 2^84 */
+    double p0 = x * w0, e0 = ct__mul_error_f64(x, w0, p0);
+    double p1 = x * w1, e1 = ct__mul_error_f64(x, w1, p1);
+    double p2 = x * w2, e2 = ct__mul_error_f64(x, w2, p2), p3 = x * w3;
+    p0 = CT__FMA(ct__rint_f64(0.25 * p0), -4.0, p0);
+    e0 = ct__mod4_f64(e0);
+    p1 = ct__mod4_f64(p1);
+
+    /* turns mod 4 = p0 + (e0 + p1) + (e1 + p2) + (e2 + p3), largest first; only the last sum drops its error */
+    double s = e0 + p1, sl = ct__add_error_f64(e0, p1, s);
+    double g = p0 + s, gl = ct__add_error_f64(p0, s, g);
+    double t = g + CT__MAGIC_F64, f = g - (t - CT__MAGIC_F64);
+    double u = e1 + p2, ul = ct__add_error_f64(e1, p2, u);
+    double v = gl + sl, vl = ct__add_error_f64(gl, sl, v);
+    double y = u + v, yl = ct__add_error_f64(u, v, y);
+    double h = f + y, hl = ct__add_error_f64(f, y, h);
+    hl += yl + ((ul + vl) + (e2 + p3));
+    double r = h * 0x1.921fb54442d18p+0, rl = ct__mul_error_f64(h, 0x1.921fb54442d18p+0, r);
+    rl += CT__FMA(h, 0x1.1a62633145c07p-54, hl * 0x1.921fb54442d18p+0);
+    return (ct__turns_f64){r + rl, ct__bits_f64(t)};
+}
+
+/* sin r = r + r^3 S(r^2) and cos r = 1 - r^2/2 + r^4 C(r^2), |r| <= pi/4.
+   S of degree 2 / 6, C of degree 2 / 6: off by 2^-28 / 2^-57 and 2^-33 / 2^-60. */
+CT__INLINE float ct__sin_poly_f32(float r)
+{
+    float z = r * r;
+    float s = CT__POLY2(z, -0x1.555546p-3f, 0x1.11077ap-7f, -0x1.99547ep-13f);
+    return CT__FMA(r * z, s, r);
+}
+CT__INLINE float ct__cos_poly_f32(float r)
+{
+    float z = r * r, h = 0.5f * z, w = 1.0f - h;
+    float c = CT__POLY2(z, 0x1.55554ap-5f, -0x1.6c0c1ap-10f, 0x1.99e0e4p-16f);
+    return w + CT__FMA(z * z, c, (1.0f - w) - h);
+}
+CT__INLINE double ct__sin_poly_f64(double r)
+{
+    double z = r * r;
+    double s = CT__POLY6(z, -0x1.5555555555555p-3, 0x1.111111111110bp-7, -0x1.a01a01a018abap-13,
+        0x1.71de3a5335e68p-19, -0x1.ae645293688c1p-26, 0x1.61208f7579e65p-33, -0x1.aaa398de263dfp-41);
+    return CT__FMA(r * z, s, r);
+}
+CT__INLINE double ct__cos_poly_f64(double r)
+{
+    double z = r * r, h = 0.5 * z, w = 1.0 - h;
+    double c = CT__POLY6(z, 0x1.5555555555555p-5, -0x1.6c16c16c16c1p-10, 0x1.a01a01a018dc2p-16,
+        -0x1.27e4fb75fab81p-22, 0x1.1eed8ca083dcfp-29, -0x1.9393349f454c2p-37, 0x1.aac402d1860fep-45);
+    return w + CT__FMA(z * z, c, (1.0 - w) - h);
+}
+
+/* odd & 1 ? a : b on bit patterns (64-bit integer comparisons are missing from SSE2). */
+CT__INLINE uint32_t ct__pick_f32(uint32_t odd, float a, float b)
+{
+    uint32_t m = 0u - (odd & 1u);
+    return (ct__bits_f32(a) & m) | (ct__bits_f32(b) & ~m);
+}
+CT__INLINE uint64_t ct__pick_f64(uint64_t odd, double a, double b)
+{
+    uint64_t m = (uint64_t)0 - (odd & 1u);
+    return (ct__bits_f64(a) & m) | (ct__bits_f64(b) & ~m);
+}
+
+/* sin: for every finite x; quarter q selects sin r, cos r, -sin r, -cos r. sin(+-inf) = NaN. ulp 1.6 / 1.5 */
+CT__INLINE float ct__sin_f32(float x)
+{
+    ct__turns_f32 a = ct__turns_of_f32(ct__abs_f32(x));
+    uint32_t y = ct__pick_f32(a.q, ct__cos_poly_f32(a.r), ct__sin_poly_f32(a.r));
+    return ct__from_bits_f32(y ^ ((a.q << 30) & CT__SIGN_F32) ^ (ct__bits_f32(x) & CT__SIGN_F32));
+}
+CT__INLINE double ct__sin_f64(double x)
+{
+    ct__turns_f64 a = ct__turns_of_f64(ct__abs_f64(x));
+    uint64_t y = ct__pick_f64(a.q, ct__cos_poly_f64(a.r), ct__sin_poly_f64(a.r));
+    double v = ct__from_bits_f64(y ^ ((a.q << 62) & CT__SIGN_F64) ^ (ct__bits_f64(x) & CT__SIGN_F64));
+    return ct__abs_f64(x) < 0x1p-27 ? x : v;
+}
+
+/* cos: the same one quarter turn on. ulp 1.6 / 1.5 */
+CT__INLINE float ct__cos_f32(float x)
+{
+    ct__turns_f32 a = ct__turns_of_f32(ct__abs_f32(x));
+    uint32_t y = ct__pick_f32(a.q, ct__sin_poly_f32(a.r), ct__cos_poly_f32(a.r));
+    return ct__from_bits_f32(y ^ (((a.q + 1u) << 30) & CT__SIGN_F32));
+}
+CT__INLINE double ct__cos_f64(double x)
+{
+    ct__turns_f64 a = ct__turns_of_f64(ct__abs_f64(x));
+    uint64_t y = ct__pick_f64(a.q, ct__sin_poly_f64(a.r), ct__cos_poly_f64(a.r));
+    return ct__from_bits_f64(y ^ (((a.q + 1u) << 62) & CT__SIGN_F64));
+}
+
+/* tan: sin r/cos r in even quarters, -cos r/sin r in odd ones. ulp 3.3 / 2.8 */
+CT__INLINE float ct__tan_f32(float x)
+{
+    ct__turns_f32 a = ct__turns_of_f32(ct__abs_f32(x));
+    float s = ct__sin_poly_f32(a.r), c = ct__cos_poly_f32(a.r);
+    float num = ct__from_bits_f32(ct__pick_f32(a.q, c, s)), den = ct__from_bits_f32(ct__pick_f32(a.q, s, c));
+    return ct__from_bits_f32(ct__bits_f32(num / den) ^ (a.q << 31) ^ (ct__bits_f32(x) & CT__SIGN_F32));
+}
+CT__INLINE double ct__tan_f64(double x)
+{
+    ct__turns_f64 a = ct__turns_of_f64(ct__abs_f64(x));
+    double s = ct__sin_poly_f64(a.r), c = ct__cos_poly_f64(a.r);
+    double num = ct__from_bits_f64(ct__pick_f64(a.q, c, s)), den = ct__from_bits_f64(ct__pick_f64(a.q, s, c));
+    double v = ct__from_bits_f64(ct__bits_f64(num / den) ^ (a.q << 63) ^ (ct__bits_f64(x) & CT__SIGN_F64));
+    return ct__abs_f64(x) < 0x1p-27 ? x : v;
+}
+
+/* ---- Inverse circular functions --------------------------------------------------------------------------------- */
+
+/* asin s = s + s^3 A(s^2) for 0 <= s <= 1/2; A of degree 4 / 11, off by 2^-27 / 2^-55 of the result. Above 1/2:
+   asin x = pi/2 - 2 asin s with s = sqrt((1 - x)/2). */
+CT__INLINE float ct__asin_poly_f32(float s, float z) /* z = s^2, without the rounding error of a square root */
+{
+    float a = CT__POLY4(z, 0x1.5555cap-3f, 0x1.33016ap-4f, 0x1.748a2ap-5f, 0x1.8bb55ep-6f, 0x1.59cc62p-5f);
+    return CT__FMA(s * z, a, s);
+}
+CT__INLINE double ct__asin_poly_f64(double s, double z)
+{
+    double a = CT__POLY11(z, 0x1.5555555555387p-3, 0x1.333333336f8a9p-4, 0x1.6db6db41d4612p-5, 0x1.f1c72c6cd75b3p-6,
+        0x1.6e89ef8886fa1p-6, 0x1.1c6c26cbd970bp-6, 0x1.c6f890a6f3f8bp-7, 0x1.8ee42eb0079e2p-7, 0x1.aab7769a432d1p-8,
+        0x1.40af8233d6761p-6, -0x1.0af17e947e47cp-6, 0x1.05cd580e8d14ap-5);
+    return CT__FMA(s * z, a, s);
+}
+
+/* asin. NaN for |x| > 1. ulp 2.4 / 2.3 */
+CT__INLINE float ct__asin_f32(float x)
+{
+    float a = ct__abs_f32(x), w = 0.5f * (1.0f - a), v = sqrtf(w), q = a * a;
+    float p = ct__asin_poly_f32(a > 0.5f ? v : a, a > 0.5f ? w : q);
+    float y = 0x1.921fb6p+0f - (2.0f * p + 0x1.777a5cp-25f);
+    return ct__with_sign_f32(a > 0.5f ? y : p, x);
+}
+CT__INLINE double ct__asin_f64(double x)
+{
+    double a = ct__abs_f64(x), w = 0.5 * (1.0 - a), v = sqrt(w), q = a * a;
+    double p = ct__asin_poly_f64(a > 0.5 ? v : a, a > 0.5 ? w : q);
+    double y = 0x1.921fb54442d18p+0 - (2.0 * p - 0x1.1a62633145c07p-54);
+    return ct__with_sign_f64(a > 0.5 ? y : p, x);
+}
+
+/* acos: pi/2 - asin x in the middle, 2 asin s near 1, pi - 2 asin s near -1. ulp 1.2 / 1.2 */
+CT__INLINE float ct__acos_f32(float x)
+{
+    float a = ct__abs_f32(x), w = 0.5f * (1.0f - a), v = sqrtf(w), q = a * a;
+    float p = ct__asin_poly_f32(a > 0.5f ? v : a, a > 0.5f ? w : q);
+    float mid = 0x1.921fb6p+0f - (ct__with_sign_f32(p, x) + 0x1.777a5cp-25f);
+    float low = 0x1.921fb6p+1f - (2.0f * p + 0x1.777a5cp-24f);
+    float end = x > 0.0f ? 2.0f * p : low;
+    return a > 0.5f ? end : mid;
+}
+CT__INLINE double ct__acos_f64(double x)
+{
+    double a = ct__abs_f64(x), w = 0.5 * (1.0 - a), v = sqrt(w), q = a * a;
+    double p = ct__asin_poly_f64(a > 0.5 ? v : a, a > 0.5 ? w : q);
+    double mid = 0x1.921fb54442d18p+0 - (ct__with_sign_f64(p, x) - 0x1.1a62633145c07p-54);
+    double low = 0x1.921fb54442d18p+1 - (2.0 * p - 0x1.1a62633145c07p-53);
+    double end = x > 0.0 ? 2.0 * p : low;
+    return a > 0.5 ? end : mid;
+}
+
+/* The angle of (b, a) with a, b >= 0, turned back by 0, pi/4 or pi/2 so that its tangent t is at most tan(pi/8):
+   t = a/b, (a - b)/(a + b) or -b/a;  atan t = t + t^3 A(t^2), A of degree 4 / 10, off by 2^-30 / 2^-59. */
+typedef struct { float part, turns; } ct__angle_f32;
+typedef struct { double part, turns; } ct__angle_f64;
+
+CT__INLINE ct__angle_f32 ct__angle_of_f32(float a, float b)
+{
+    int steep = b < 0x1.a8279ap-2f * a, middle = a > 0x1.a8279ap-2f * b;
+    float num = middle ? a - b : a, den = middle ? a + b : b, eighth = middle ? 1.0f : 0.0f;
+    num = steep ? -b : num;
+    den = steep ? a : den;
+    float t = num / den, z = t * t;
+    float p = CT__POLY4(z, -0x1.55554ap-2f, 0x1.9991e8p-3f, -0x1.23ba42p-3f, 0x1.b22eccp-4f, -0x1.f31d74p-5f);
+    return (ct__angle_f32){CT__FMA(t * z, p, t), steep ? 2.0f : eighth};
+}
+CT__INLINE ct__angle_f64 ct__angle_of_f64(double a, double b)
+{
+    int steep = b < 0x1.a827999fcef32p-2 * a, middle = a > 0x1.a827999fcef32p-2 * b;
+    double num = middle ? a - b : a, den = middle ? a + b : b, eighth = middle ? 1.0 : 0.0;
+    num = steep ? -b : num;
+    den = steep ? a : den;
+    double t = num / den, z = t * t;
+    double p = CT__POLY10(z, -0x1.555555555553dp-2, 0x1.99999999958ebp-3, -0x1.24924922b1209p-3,
+        0x1.c71c70e7a3249p-4, -0x1.745cf90b4ed69p-4, 0x1.3b111c69b6554p-4, -0x1.10ebdde581579p-4,
+        0x1.df116bf8e7ddfp-5, -0x1.9cdc3bf8436a8p-5, 0x1.37ed764f8da39p-5, -0x1.259dbd3ae8183p-6);
+    return (ct__angle_f64){CT__FMA(t * z, p, t), steep ? 2.0 : eighth};
+}
+
+/* atan x: the angle of (1, |x|) with the sign of x. ulp 2.1 / 2.0 */
+CT__INLINE float ct__atan_f32(float x)
+{
+    ct__angle_f32 g = ct__angle_of_f32(ct__abs_f32(x), 1.0f);
+    return ct__with_sign_f32(CT__FMA(g.turns, 0x1.921fb6p-1f, CT__FMA(g.turns, -0x1.777a5cp-26f, g.part)), x);
+}
+CT__INLINE double ct__atan_f64(double x)
+{
+    ct__angle_f64 g = ct__angle_of_f64(ct__abs_f64(x), 1.0);
+    double low = CT__FMA(g.turns, 0x1.1a62633145c07p-55, g.part);
+    return ct__with_sign_f64(CT__FMA(g.turns, 0x1.921fb54442d18p-1, low), x);
+}
+
+/* atan2(y, x): the angle of (|x|, |y|); for negative x (or -0) pi minus it; the sign of y. Coordinates are scaled so
+   that sums stay finite and comparisons keep their digits; (inf, inf) counts as (1, 1), (0, 0) as (1, 0).
+   ulp 2.2 / 2.3 */
+CT__INLINE float ct__atan2_f32(float y, float x)
+{
+    float a = ct__abs_f32(y), b = ct__abs_f32(x), m = a > b ? a : b;
+    float up = m < 0x1p-60f ? 0x1p60f : 1.0f, s = m > 0x1p100f ? 0x1p-4f : up;
+    int both = (a == CT__INF_F32) & (b == CT__INF_F32);
+    float u = both ? 1.0f : a * s, v = both ? 1.0f : b * s;
+    ct__angle_f32 g = ct__angle_of_f32(u, m == 0.0f ? 1.0f : v);
+    uint32_t left = ct__bits_f32(x) & CT__SIGN_F32;
+    float part = ct__from_bits_f32(ct__bits_f32(g.part) ^ left);
+    float turns = ct__with_sign_f32(1.0f, x) < 0.0f ? 4.0f - g.turns : g.turns;
+    return ct__with_sign_f32(CT__FMA(turns, 0x1.921fb6p-1f, CT__FMA(turns, -0x1.777a5cp-26f, part)), y);
+}
+CT__INLINE double ct__atan2_f64(double y, double x)
+{
+    double a = ct__abs_f64(y), b = ct__abs_f64(x), m = a > b ? a : b;
+    double up = m < 0x1p-500 ? 0x1p500 : 1.0, s = m > 0x1p1000 ? 0x1p-4 : up;
+    int both = (a == CT__INF_F64) & (b == CT__INF_F64);
+    double u = both ? 1.0 : a * s, v = both ? 1.0 : b * s;
+    ct__angle_f64 g = ct__angle_of_f64(u, m == 0.0 ? 1.0 : v);
+    uint64_t left = ct__bits_f64(x) & CT__SIGN_F64;
+    double part = ct__from_bits_f64(ct__bits_f64(g.part) ^ left);
+    double turns = ct__with_sign_f64(1.0, x) < 0.0 ? 4.0 - g.turns : g.turns;
+    double low = CT__FMA(turns, 0x1.1a62633145c07p-55, part);
+    return ct__with_sign_f64(CT__FMA(turns, 0x1.921fb54442d18p-1, low), y);
+}
+
+/* ---- The error function ----------------------------------------------------------------------------------------- */
+
+/* erf: below 1, x + x P(x^2), P of degree 6 / 12, off by 2^-29 / 2^-56. Above, 1 - exp(-x^2 + Q(x)), Q = log(e^(x^2)
+   erfc x) of degree 6 / 17, which puts the result off by 2^-26 / 2^-56; from 4 (6) on it is 1. ulp 1.3 / 1.3 */
+CT__INLINE float ct__erf_f32(float x)
+{
+    float a = ct__abs_f32(x), z = a * a, c = a > 4.0f ? 4.0f : a, u = c - 2.0f;
+    float p = CT__POLY6(z, 0x1.06eba8p-3f, -0x1.81274p-2f, 0x1.ce2d5p-4f, -0x1.b7fe9p-6f, 0x1.542e0ep-8f,
+        -0x1.a50afap-11f, 0x1.4c33fep-14f);
+    float q = CT__POLY6(u, -0x1.5d6cc6p+0f, -0x1.ac31f8p-2f, 0x1.384eb4p-4f, -0x1.0e209cp-6f, 0x1.d07a44p-9f,
+        -0x1.75ad52p-11f, 0x1.852974p-13f);
+    c = c < 1.0f ? 1.0f : c;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(CT__FMA(-c, c, q));
+    float s = ct__pow2_f32(e.n), big = 1.0f - CT__FMA(s, e.p, s), small = CT__FMA(a, p, a);
+    return ct__with_sign_f32(a < 1.0f ? small : big, x);
+}
+CT__INLINE double ct__erf_f64(double x)
+{
+    double a = ct__abs_f64(x), z = a * a, c = a > 6.0 ? 6.0 : a, u = c - 3.0;
+    double p = CT__POLY12(z, 0x1.06eba8214db69p-3, -0x1.812746b0379e6p-2, 0x1.ce2f21a042b34p-4,
+        -0x1.b82ce31284f38p-6, 0x1.565bcd0dbd921p-8, -0x1.c02db3db49762p-11, 0x1.f9a321e4b84f9p-14,
+        -0x1.f4d1e434bc0cfp-17, 0x1.b9df305cad6f7p-20, -0x1.5f1f40faeea79p-23, 0x1.f7b99d7c8709ap-27,
+        -0x1.38ac2290d3965p-30, 0x1.062759c5be8ecp-34);
+    double q = CT__POLY17(u, -0x1.b869b65a8e08ap+0, -0x1.370b35013b09bp-2, 0x1.5d06cc991f2fp-5,
+        -0x1.e5bee936de2dbp-8, 0x1.62c3201d70cfp-10, -0x1.01a0575c5c793p-12, 0x1.696794e9f371dp-15,
+        -0x1.dd80fa1fdc0bcp-18, 0x1.1e9595dc09733p-20, -0x1.2907f6172294bp-23, 0x1.7f6ad7cc0b027p-27,
+        0x1.0d52514b5bed6p-29, 0x1.30fee6152fe27p-31, 0x1.da4f36270dbcbp-32, -0x1.0b951a3a87805p-32,
+        -0x1.439c739644dc7p-33, -0x1.953bbdbf69f13p-35, -0x1.5644387d05cfcp-38);
+    c = c < 1.0 ? 1.0 : c;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(CT__FMA(-c, c, q), 0.0);
+    double s = ct__pow2_f64(e.n), big = 1.0 - CT__FMA(s, e.p, s), small = CT__FMA(a, p, a);
+    return ct__with_sign_f64(a < 1.0 ? small : big, x);
+}
+
+#endif

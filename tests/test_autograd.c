@@ -1,0 +1,575 @@
+/*
+ * test_autograd.c - the engine: backward and grad, what is kept and released, hooks, in-place changes, forward mode and its nesting.
+ */
+#include "support.h"
+
+static ct_tensor *variable(double value) { return ct_requires_grad(ct_of(ct_shape(), CT_F64, value), true); }
+
+/* ---- reverse mode ---- */
+
+static void backward_reaches_every_leaf(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(3), *y = variable(4);
+        assert_true(ct_backward(ct_add(ct_mul(x, x), ct_mul(x, y)))); /* x^2 + x y */
+        assert_number(ct_item(ct_grad_of(x)), 10, 0);
+        assert_number(ct_item(ct_grad_of(y)), 3, 0);
+    }
+    assert_clean();
+}
+
+static void gradients_accumulate_until_zeroed_or_spent(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2);
+        assert_true(ct_backward(ct_square(x)));
+        assert_true(ct_backward(ct_square(x)));
+        assert_number(ct_item(ct_grad_of(x)), 8, 0);
+        assert_true(ct_spend_grad(x));
+        assert_number(ct_item(ct_grad_of(x)), 8, 0); /* readable until the next backward */
+        assert_true(ct_backward(ct_square(x)));
+        assert_number(ct_item(ct_grad_of(x)), 4, 0);
+        assert_true(ct_zero_grad(x));
+        assert_false(ct_has_grad(x));
+        assert_null(ct_grad_of(x));
+        assert_error(CT_ERROR_GRAPH, "ct_grad_of", "no gradient yet");
+    }
+    assert_clean();
+}
+
+static void a_gradient_already_read_is_not_overwritten(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2);
+        assert_true(ct_backward(ct_square(x)));
+        ct_tensor *first = ct_grad_of(x);
+        assert_true(ct_backward(ct_square(x)));
+        assert_number(ct_item(first), 4, 0);
+        assert_number(ct_item(ct_grad_of(x)), 8, 0);
+    }
+    assert_clean();
+}
+
+static void a_value_used_twice_gets_both_gradients(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(0.5), *y = ct_exp(x), *z = ct_mul(ct_mul(y, y), ct_add(y, y)); /* 2 e^(3x) */
+        assert_true(ct_backward(z));
+        assert_number(ct_item(ct_grad_of(x)), 6 * exp(1.5), 1e-13);
+    }
+    assert_clean();
+}
+
+static void a_second_sweep_says_what_was_released(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *y = ct_exp(ct_mul(x, x));
+        assert_true(ct_backward(y));
+        assert_false(ct_backward(y));
+        assert_error(CT_ERROR_GRAPH, "ct_backward", "swept before");
+        assert_number(ct_item(ct_grad_of(x)), 4 * exp(4), 1e-12);
+        ct_tensor *z = ct_exp(ct_mul(x, x));
+        assert_true(ct_backward_with(&z, NULL, 1, (ct_grad_options){.retain_graph = true}));
+        assert_true(ct_backward(z));
+        assert_number(ct_item(ct_grad_of(x)), 12 * exp(4), 1e-12);
+    }
+    assert_clean();
+}
+
+static void the_loss_has_one_element_and_a_graph(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_requires_grad(ct_ones(ct_shape(2, 3), CT_F32), true);
+        assert_false(ct_backward(ct_exp(x)));
+        assert_error(CT_ERROR_SHAPE, "ct_backward", "f32 [2, 3]");
+        assert_false(ct_backward(ct_sum(ct_ones(ct_shape(3), CT_F32), CT_ALL, false)));
+        assert_error(CT_ERROR_GRAPH, "ct_backward", "does not depend on any tensor that needs a gradient");
+        assert_false(ct_backward(NULL));
+        assert_error(CT_ERROR_NULL, "ct_backward", "`loss` is NULL");
+        assert_null(ct_requires_grad(ct_zeros(ct_shape(2), CT_I64), true));
+        assert_error(CT_ERROR_DTYPE, "ct_requires_grad", "i64 [2]");
+    }
+    assert_clean();
+}
+
+static void grad_goes_to_any_tensor_and_touches_no_leaf(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *other = variable(1), *h = ct_square(x), *y = ct_mul(h, h); /* x^4 */
+        ct_tensor *inputs[] = {h, x, other}, *g[3];
+        assert_true(ct_grad(&y, NULL, 1, inputs, 3, g, (ct_grad_options){0}));
+        assert_number(ct_item(g[0]), 8, 0);
+        assert_number(ct_item(g[1]), 32, 0);
+        assert_number(ct_item(g[2]), 0, 0); /* not connected: zeros */
+        assert_false(ct_has_grad(x));
+    }
+    assert_clean();
+}
+
+static void grad_takes_several_outputs_with_cotangents(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_requires_grad(ct_of(ct_shape(2), CT_F64, 1, 2), true);
+        ct_tensor *y[] = {ct_square(x), ct_exp(x)}, *u[] = {ct_of(ct_shape(2), CT_F64, 3, 0), ct_of(ct_shape(2), CT_F64, 0, 5)}, *g;
+        assert_true(ct_grad(y, u, 2, &x, 1, &g, (ct_grad_options){0}));
+        assert_number(ct_get(g, ct_index(0)), 6, 0);
+        assert_number(ct_get(g, ct_index(1)), 5 * exp(2), 1e-13);
+        assert_false(ct_grad(y, (ct_tensor *[]){u[0], ct_ones(ct_shape(3), CT_F64)}, 2, &x, 1, &g, (ct_grad_options){0}));
+        assert_null(g);
+        assert_error(CT_ERROR_SHAPE, "ct_grad", "cotangent 2 is f64 [3], its output is f64 [2]");
+    }
+    assert_clean();
+}
+
+static void derivatives_of_any_order(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(0.3), *y = ct_sin(x);
+        const double expected[] = {cos(0.3), -sin(0.3), -cos(0.3), sin(0.3), cos(0.3)};
+        for (int order = 0; order < 5; order++) {
+            y = ct_derivative(y, x, (ct_grad_options){.create_graph = true});
+            assert_number(ct_item(y), expected[order], 1e-14);
+        }
+    }
+    assert_clean();
+}
+
+/* tanh far out: the slope through y stays finite at every order. */
+static void higher_derivatives_stay_finite(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_requires_grad(ct_of(ct_shape(), CT_F32, 100), true), *y = ct_tanh(x);
+        for (int order = 0; order < 4; order++) {
+            y = ct_derivative(y, x, (ct_grad_options){.create_graph = true});
+            assert_number(ct_item(y), 0, 0);
+        }
+    }
+    assert_clean();
+}
+
+static void a_zero_derivative_gives_zeros(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(0.7);
+        assert_true(ct_backward(ct_step(ct_sin(x))));
+        assert_number(ct_item(ct_grad_of(x)), 0, 0);
+        assert_number(ct_item(ct_derivative(ct_floor(x), x, (ct_grad_options){0})), 0, 0);
+    }
+    assert_clean();
+}
+
+/* ---- modes and leaves ---- */
+
+static void nothing_is_recorded_without_grad_mode(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *y;
+        {
+            CT_NO_GRAD;
+            y = ct_square(x);
+        }
+        assert_false(ct_needs_grad(y));
+        assert_true(ct_needs_grad(ct_square(x)));
+        assert_false(ct_needs_grad(ct_square(ct_detach(x))));
+        assert_true(ct_needs_grad(ct_alias(x)));
+        assert_int_equal(ct_memory().nodes, 2); /* the leaf, and the one recorded square */
+    }
+    assert_clean();
+}
+
+static void a_result_cannot_be_told_otherwise(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *y = ct_square(x);
+        assert_null(ct_requires_grad(y, false));
+        assert_error(CT_ERROR_GRAPH, "ct_requires_grad", "the result of ct_square at ");
+        assert_non_null(ct_requires_grad(x, false));
+        assert_false(ct_needs_grad(ct_square(x)));
+    }
+    assert_clean();
+}
+
+/* ---- changes in place ---- */
+
+static void a_changed_value_is_caught(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *w = variable(2), *x = ct_of(ct_shape(), CT_F64, 3), *y = ct_mul(w, x);
+        assert_true(ct_fill_(x, 5));
+        assert_false(ct_backward(y));
+        assert_error(CT_ERROR_GRAPH, "ct_backward", "the second operand of ct_mul at ");
+        assert_false(ct_has_grad(w));
+        ct_tensor *e = ct_exp(w);
+        {
+            CT_NO_GRAD;
+            assert_true(ct_fill_(e, 0));
+        }
+        assert_false(ct_backward(e));
+        assert_error(CT_ERROR_GRAPH, "ct_backward", "the result of ct_exp at ");
+    }
+    assert_clean();
+}
+
+static void recorded_tensors_and_their_views_refuse_changes(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *w = ct_requires_grad(ct_zeros(ct_shape(2, 2), CT_F64), true);
+        assert_false(ct_fill_(w, 1));
+        assert_error(CT_ERROR_GRAPH, "ct_fill_", "CT_NO_GRAD");
+        assert_false(ct_fill_(ct_detach(ct_select(w, 0, 0)), 1)); /* a view of it shares the values */
+        assert_error(CT_ERROR_GRAPH, "ct_fill_", "CT_NO_GRAD");
+        CT_NO_GRAD;
+        assert_true(ct_fill_(w, 1));
+        assert_number(ct_get(w, ct_index(1, 1)), 1, 0);
+    }
+    assert_clean();
+}
+
+/* ---- hooks ---- */
+
+static int doubles(ct_tensor *g, ct_tensor **replacement, void *context)
+{
+    ++*(int *)context;
+    *replacement = ct_mul(g, ct_scalar(2));
+    return 0;
+}
+static int fails(ct_tensor *g, ct_tensor **replacement, void *context) { return (void)g, (void)replacement, (void)context, 7; }
+static int wrong_shape(ct_tensor *g, ct_tensor **replacement, void *context)
+{
+    (void)g, (void)context;
+    *replacement = ct_ones(ct_shape(3), CT_F64);
+    return 0;
+}
+
+static void hooks_read_and_replace(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        int calls = 0;
+        ct_tensor *x = variable(3), *h = ct_square(x);
+        assert_true(ct_add_hook(h, doubles, &calls));
+        assert_true(ct_add_hook(x, doubles, &calls));
+        assert_true(ct_backward(ct_add(h, h))); /* 2 x^2: 4 x = 12, doubled twice */
+        assert_int_equal(calls, 2);
+        assert_number(ct_item(ct_grad_of(x)), 48, 0);
+    }
+    assert_clean();
+}
+
+static void a_failing_hook_leaves_gradients_alone(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(3), *y = variable(1), *h = ct_square(x);
+        assert_true(ct_backward(ct_mul(x, y)));
+        assert_true(ct_add_hook(h, fails, NULL));
+        assert_false(ct_backward(ct_add(h, y)));
+        assert_error(CT_ERROR_USER, "ct_backward", "returned 7");
+        assert_number(ct_item(ct_grad_of(x)), 1, 0);
+        assert_number(ct_item(ct_grad_of(y)), 3, 0);
+        ct_tensor *k = ct_square(x);
+        assert_true(ct_add_hook(k, wrong_shape, NULL));
+        assert_false(ct_backward(k));
+        assert_error(CT_ERROR_SHAPE, "ct_backward", "replaced a gradient f64 [] by f64 [3]");
+    }
+    assert_clean();
+}
+
+/* ---- depth and memory ---- */
+
+static void a_million_nodes_need_no_stack(void **state)
+{
+    (void)state;
+    ct_tensor *x = variable(0.5), *y = ct_alias(x); /* without a scope, so that what is done with dies at once */
+    for (int i = 0; i < 1000000; i++) {
+        ct_tensor *next = ct_neg(y);
+        ct_free(y);
+        y = next;
+    }
+    assert_int_equal(ct_memory().nodes, 1000001);
+    assert_true(ct_backward(y));
+    ct_tensor *g = ct_grad_of(x);
+    assert_number(ct_item(g), 1, 0);
+    ct_free(g);
+    ct_free(y);
+    assert_int_equal(ct_memory().nodes, 1);
+    ct_free(x);
+    assert_clean();
+}
+
+static void values_are_let_go_as_the_sweep_proceeds(void **state)
+{
+    (void)state;
+    ct_tensor *x = ct_requires_grad(ct_zeros(ct_shape(1000), CT_F64), true), *y = ct_alias(x);
+    for (int i = 0; i < 100; i++) {
+        ct_tensor *next = ct_tanh(y);
+        ct_free(y);
+        y = next;
+    }
+    ct_tensor *s = ct_sum(y, CT_ALL, false);
+    ct_free(y);
+    const int64_t before = ct_memory().bytes;
+    ct_memory_reset_peak();
+    assert_true(ct_backward(s));
+    assert_true(ct_memory().peak_bytes < before + 4 * 8000); /* a few gradients beside what was kept */
+    assert_true(ct_memory().bytes < 3 * 8000);
+    ct_free(s);
+    ct_free(x);
+    assert_clean();
+}
+
+/* ---- forward mode ---- */
+
+static int square_times(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    (void)context;
+    out[0] = ct_mul(ct_square(in[0]), in[1]);
+    return 0;
+}
+
+static void jvp_pushes_tangents(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x[] = {ct_of(ct_shape(), CT_F64, 3), ct_of(ct_shape(), CT_F64, 5)};
+        ct_tensor *d[] = {ct_of(ct_shape(), CT_F64, 1), ct_of(ct_shape(), CT_F64, 10)}, *y, *dy;
+        assert_true(ct_jvp(square_times, NULL, x, d, 2, &y, &dy, 1));
+        assert_number(ct_item(y), 45, 0);
+        assert_number(ct_item(dy), 2 * 3 * 5 + 9 * 10, 0);
+        assert_true(ct_jvp(square_times, NULL, x, (ct_tensor *[]){NULL, d[1]}, 2, NULL, &dy, 1));
+        assert_number(ct_item(dy), 90, 0);
+    }
+    assert_clean();
+}
+
+/* d/dx [x * d/dy (x + y)] at any place is 1: a tangent of the outer level must not be taken for one of the inner (Siskind and Pearlmutter
+ * 2005). */
+static int inner_sum(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    out[0] = ct_add(context, in[0]);
+    return 0;
+}
+static int outer_product(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    ct_tensor *y = ct_of(ct_shape(), CT_F64, 1), *one = ct_of(ct_shape(), CT_F64, 1), *dy;
+    (void)context;
+    if (!ct_jvp(inner_sum, in[0], &y, &one, 1, NULL, &dy, 1)) return 1;
+    out[0] = ct_mul(in[0], dy);
+    return 0;
+}
+
+static void levels_are_not_confused(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_of(ct_shape(), CT_F64, 1), *one = ct_of(ct_shape(), CT_F64, 1), *y, *dy;
+        assert_true(ct_jvp(outer_product, NULL, &x, &one, 1, &y, &dy, 1));
+        assert_number(ct_item(y), 1, 0);
+        assert_number(ct_item(dy), 1, 0);
+    }
+    assert_clean();
+}
+
+/* The same where the inner function's own argument is the outer one's: d/dx [d/dt (x t) at t = x] = d/dx x = 1. */
+static int inner_product(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    out[0] = ct_mul(context, in[0]);
+    return 0;
+}
+static int derivative_at_itself(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    ct_tensor *one = ct_of(ct_shape(), CT_F64, 1), *x = in[0];
+    (void)context;
+    return ct_jvp(inner_product, x, &x, &one, 1, NULL, out, 1) ? 0 : 1;
+}
+
+static void a_captured_variable_is_constant_inside(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_of(ct_shape(), CT_F64, 4), *one = ct_of(ct_shape(), CT_F64, 1), *y, *dy;
+        assert_true(ct_jvp(derivative_at_itself, NULL, &x, &one, 1, &y, &dy, 1));
+        assert_number(ct_item(y), 4, 0);
+        assert_number(ct_item(dy), 1, 0);
+    }
+    assert_clean();
+}
+
+static int cube(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    (void)context;
+    out[0] = ct_mul(in[0], ct_square(in[0]));
+    return 0;
+}
+static int derivative_of_cube(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    ct_tensor *one = ct_ones(ct_shape(), CT_F64);
+    (void)context;
+    return ct_jvp(cube, NULL, in, &one, 1, NULL, out, 1) ? 0 : 1;
+}
+static int gradient_of_cube(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    ct_tensor *one = ct_ones(ct_shape(), CT_F64);
+    (void)context;
+    return ct_vjp(cube, NULL, in, 1, &one, NULL, 1, out) ? 0 : 1;
+}
+
+static void modes_nest_in_every_order(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_of(ct_shape(), CT_F64, 2), *one = ct_ones(ct_shape(), CT_F64), *d;
+        const ct_function inner[] = {derivative_of_cube, gradient_of_cube};
+        for (int i = 0; i < 2; i++) {
+            assert_true(ct_jvp(inner[i], NULL, &x, &one, 1, NULL, &d, 1));
+            assert_number(ct_item(d), 12, 0); /* 6 x */
+            assert_true(ct_vjp(inner[i], NULL, &x, 1, &one, NULL, 1, &d));
+            assert_number(ct_item(d), 12, 0);
+            assert_false(ct_needs_grad(d));
+        }
+        ct_tensor *v = variable(2); /* and through a backward outside */
+        assert_true(ct_jvp(derivative_of_cube, NULL, &v, &one, 1, NULL, &d, 1));
+        assert_true(ct_backward(d));
+        assert_number(ct_item(ct_grad_of(v)), 6, 0);
+    }
+    assert_clean();
+}
+
+static int returns_three(void *context, ct_tensor *const *in, ct_tensor **out) { return (void)context, (void)in, (void)out, 3; }
+static int sets_nothing(void *context, ct_tensor *const *in, ct_tensor **out) { return (void)context, (void)in, (void)out, 0; }
+
+static void functions_that_fail_are_named(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_ones(ct_shape(2), CT_F64), *t = ct_ones(ct_shape(3), CT_F64), *d;
+        assert_false(ct_jvp(returns_three, NULL, &x, &x, 1, NULL, &d, 1));
+        assert_error(CT_ERROR_USER, "ct_jvp", "returned 3");
+        assert_false(ct_jvp(sets_nothing, NULL, &x, &x, 1, NULL, &d, 1));
+        assert_error(CT_ERROR_NULL, "ct_jvp", "output 1 unset");
+        assert_false(ct_jvp(cube, NULL, &x, &t, 1, NULL, &d, 1));
+        assert_error(CT_ERROR_SHAPE, "ct_jvp", "tangent 1 is f64 [3], its input is f64 [2]");
+        assert_false(ct_vjp(returns_three, NULL, &x, 1, &x, NULL, 1, &d));
+        assert_error(CT_ERROR_USER, "ct_vjp", "returned 3");
+    }
+    assert_clean();
+}
+
+/* ---- Jacobians ---- */
+
+static int softly(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    (void)context;
+    out[0] = ct_softmax(in[0], -1);
+    return 0;
+}
+static int repeat(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    (void)context;
+    out[0] = ct_mul(ct_unsqueeze(in[0], 1), ct_of(ct_shape(3), CT_F64, 1, 2, 3)); /* [2] -> [2, 3] */
+    return 0;
+}
+
+static void jacobians_agree_in_both_modes(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_of(ct_shape(3), CT_F64, 0.1, -0.4, 0.7);
+        ct_tensor *s = ct_softmax(x, -1), *expected = ct_sub(ct_diag(s), ct_mul(ct_unsqueeze(s, 1), ct_unsqueeze(s, 0)));
+        assert_true(ct_allclose(ct_jacobian(softly, NULL, x, CT_MODE_REVERSE), expected, 0, 1e-15));
+        assert_true(ct_allclose(ct_jacobian(softly, NULL, x, CT_MODE_FORWARD), expected, 0, 1e-15));
+        ct_tensor *w = ct_of(ct_shape(2), CT_F64, 5, 6), *j = ct_jacobian(repeat, NULL, w, CT_MODE_AUTO);
+        assert_int_equal(ct_rank(j), 3);
+        assert_number(ct_get(j, ct_index(1, 2, 1)), 3, 0);
+        assert_number(ct_get(j, ct_index(1, 2, 0)), 0, 0);
+        assert_true(ct_equal(j, ct_jacobian(repeat, NULL, w, CT_MODE_REVERSE)));
+    }
+    assert_clean();
+}
+
+static void a_jacobian_can_be_differentiated(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        for (int mode = CT_MODE_REVERSE; mode <= CT_MODE_FORWARD; mode++) {
+            ct_tensor *x = ct_requires_grad(ct_of(ct_shape(2), CT_F64, 2, 3), true);
+            ct_tensor *j = ct_jacobian(cube, NULL, x, (ct_mode)mode); /* diag(3 x^2) */
+            assert_true(ct_backward(ct_sum(j, CT_ALL, false)));
+            assert_number(ct_get(ct_grad_of(x), ct_index(0)), 12, 0);
+            assert_number(ct_get(ct_grad_of(x), ct_index(1)), 18, 0);
+        }
+    }
+    assert_clean();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(backward_reaches_every_leaf),
+        cmocka_unit_test(gradients_accumulate_until_zeroed_or_spent),
+        cmocka_unit_test(a_gradient_already_read_is_not_overwritten),
+        cmocka_unit_test(a_value_used_twice_gets_both_gradients),
+        cmocka_unit_test(a_second_sweep_says_what_was_released),
+        cmocka_unit_test(the_loss_has_one_element_and_a_graph),
+        cmocka_unit_test(grad_goes_to_any_tensor_and_touches_no_leaf),
+        cmocka_unit_test(grad_takes_several_outputs_with_cotangents),
+        cmocka_unit_test(derivatives_of_any_order),
+        cmocka_unit_test(higher_derivatives_stay_finite),
+        cmocka_unit_test(a_zero_derivative_gives_zeros),
+        cmocka_unit_test(nothing_is_recorded_without_grad_mode),
+        cmocka_unit_test(a_result_cannot_be_told_otherwise),
+        cmocka_unit_test(a_changed_value_is_caught),
+        cmocka_unit_test(recorded_tensors_and_their_views_refuse_changes),
+        cmocka_unit_test(hooks_read_and_replace),
+        cmocka_unit_test(a_failing_hook_leaves_gradients_alone),
+        cmocka_unit_test(a_million_nodes_need_no_stack),
+        cmocka_unit_test(values_are_let_go_as_the_sweep_proceeds),
+        cmocka_unit_test(jvp_pushes_tangents),
+        cmocka_unit_test(levels_are_not_confused),
+        cmocka_unit_test(a_captured_variable_is_constant_inside),
+        cmocka_unit_test(modes_nest_in_every_order),
+        cmocka_unit_test(functions_that_fail_are_named),
+        cmocka_unit_test(jacobians_agree_in_both_modes),
+        cmocka_unit_test(a_jacobian_can_be_differentiated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

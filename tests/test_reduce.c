@@ -1,0 +1,419 @@
+/*
+ * test_reduce.c - reductions, softmax, running sums, whitening: values against plain loops over every choice of axes and layout,
+ * accuracy, the same bits for any number of threads, special points with their derivatives, and every error.
+ *
+ * Derivatives at ordinary points are checked through tests/samples/reduce.def.
+ */
+#include "values.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+#include "autograd/graph.h"
+#include "ops/reduce.h"
+
+#define INF ((double)INFINITY)
+
+/* Dtype, shape, and values to a relative error; equal infinities and pairs of NaN are close. */
+#define assert_close(actual, expected, rtol)                                                                           \
+    do {                                                                                                               \
+        ct_tensor *actual_ = (actual), *expected_ = (expected);                                                        \
+        if (!ct_allclose(actual_, expected_, rtol, 0)) assert_tensor(actual_, expected_);                              \
+    } while (0)
+#define assert_item(actual, expected, rtol) assert_close(actual, ct_full(ct_shape(), expected, CT_F64), rtol)
+
+static ct_tensor *leaf(ct_tensor *t) { return ct_requires_grad(ct_detach(t), true); }
+static ct_tensor *gradient(ct_tensor *y, ct_tensor *x)
+{
+    return ct_derivative(ct_sum(y, CT_ALL, false), x, (ct_grad_options){.create_graph = true});
+}
+/* The gradient by fused kernels, where an operation has one. */
+static ct_tensor *fused_gradient(ct_tensor *y, ct_tensor *x)
+{
+    return ct_derivative(ct_sum(y, CT_ALL, false), x, (ct_grad_options){.retain_graph = true});
+}
+
+/* ---- values against plain loops ----------------------------------------------------------------------- */
+
+typedef struct reference {
+    int64_t n;
+    double sum, prod, max, min, any, all, squares, exps, deviations;
+} reference;
+
+/* The elements of x that a reduction over the axes in `mask` brings to output `c` (row-major over the kept axes), in a loop. */
+static int64_t elements_of(ct_tensor *x, const double *values, unsigned mask, int64_t c, double *out)
+{
+    const ct_shape s = ct_shape_get(x);
+    int64_t n = 0;
+    for (int64_t i = 0; i < ct_count_of(x); i++) {
+        int64_t rest = i, output = 0, unit = 1;
+        for (int64_t a = s.rank - 1; a >= 0; a--) {
+            const int64_t at = rest % s.dim[a];
+            rest /= s.dim[a];
+            if (mask >> a & 1) continue;
+            output += at * unit;
+            unit *= s.dim[a];
+        }
+        if (output == c) out[n++] = values[i];
+    }
+    return n;
+}
+
+static reference reference_of(const double *v, int64_t n)
+{
+    reference r = {.n = n, .prod = 1, .max = -INF, .min = INF, .all = 1};
+    for (int64_t i = 0; i < n; i++) {
+        r.sum += v[i];
+        r.prod *= v[i];
+        r.max = v[i] > r.max ? v[i] : r.max;
+        r.min = v[i] < r.min ? v[i] : r.min;
+        r.any = r.any != 0 || v[i] != 0;
+        r.all = r.all != 0 && v[i] != 0;
+        r.squares += v[i] * v[i];
+        r.exps += exp(v[i]);
+    }
+    for (int64_t i = 0; i < n; i++) r.deviations += (v[i] - r.sum / (double)n) * (v[i] - r.sum / (double)n);
+    return r;
+}
+
+static void expect(const char *what, ct_tensor *y, int64_t c, double expected, double tolerance)
+{
+    const double *unused = NULL;
+    (void)unused;
+    double all[512];
+    assert_true(ct_count_of(y) <= 512 && ct_copy_values(y, all, ct_count_of(y)));
+    if (fabs(all[c] - expected) <= tolerance * (1 + fabs(expected)) || (isnan(all[c]) && isnan(expected)) || all[c] == expected) return;
+    print_error("%s of %s, output %lld: %.17g, expected %.17g\n", what, ct__describe(y), (long long)c, all[c], expected);
+    fail();
+}
+
+/* Every reduction of x over every choice of its axes. */
+static void reduce_every_way(ct_tensor *x)
+{
+    const int64_t count = ct_count_of(x);
+    double *values = malloc((size_t)(count ? count : 1) * 2 * sizeof *values), *part = values + count;
+    assert_true(ct_copy_values(x, values, count));
+    const double tolerance = ct_dtype_of(x) == CT_F64 ? 1e-13 : 2e-6;
+    for (unsigned mask = 0; mask < 1u << ct_rank(x); mask++) {
+        CT_SCOPE;
+        ct_axes axes = {.rank = 0};
+        for (int a = 0; a < ct_rank(x); a++) {
+            if (mask >> a & 1) axes.dim[axes.rank++] = a % 2 ? a - ct_rank(x) : a;
+        }
+        ct_tensor *y[] = {ct_sum(x, axes, false),        ct_mean(x, axes, true),      ct_prod(x, axes, false),
+                          ct_max(x, axes, true),         ct_min(x, axes, false),      ct_any(x, axes, true),
+                          ct_all(x, axes, false),        ct_norm(x, axes, true),      ct_logsumexp(x, axes, false),
+                          ct_var(x, axes, 0.5, true)};
+        const int64_t outputs = ct_count_of(y[0]);
+        assert_int_equal(ct_rank(y[1]), ct_rank(x));
+        for (int64_t c = 0; c < outputs; c += outputs > 40 ? 7 : 1) {
+            const reference r = reference_of(part, elements_of(x, values, mask, c, part));
+            expect("sum", y[0], c, r.sum, tolerance);
+            expect("mean", y[1], c, r.sum / (double)r.n, tolerance);
+            expect("prod", y[2], c, r.prod, tolerance);
+            expect("max", y[3], c, r.max, 0);
+            expect("min", y[4], c, r.min, 0);
+            expect("any", y[5], c, r.any, 0);
+            expect("all", y[6], c, r.all, 0);
+            expect("norm", y[7], c, sqrt(r.squares), tolerance);
+            expect("logsumexp", y[8], c, log(r.exps), tolerance);
+            expect("var", y[9], c, r.deviations / ((double)r.n - 0.5), tolerance);
+        }
+    }
+    free(values);
+}
+
+/* Random, some exactly 0. */
+static ct_tensor *random_of(ct_shape shape, ct_dtype dtype)
+{
+    ct_tensor *x = ct_uniform(shape, -1.2, 1.2, CT_F64);
+    return ct_cast(ct_mul(x, ct_gt(ct_uniform(shape, 0, 1, CT_F64), ct_scalar(0.02))), dtype);
+}
+
+static void every_choice_of_axes_and_layout(void **state)
+{
+    (void)state;
+    const ct_dtype dtypes[] = {CT_F32, CT_F64};
+    ct_seed(1);
+    for (int d = 0; d < 2; d++) {
+        CT_SCOPE;
+        ct_tensor *x = random_of(ct_shape(3, 4, 5, 2), dtypes[d]);
+        reduce_every_way(x);
+        reduce_every_way(ct_permute(x, ct_axes(2, 0, 3, 1)));
+        reduce_every_way(ct_permute(x, ct_axes(3, 2, 1, 0)));
+        reduce_every_way(ct_flip(x, ct_axes(0, 2, 3)));
+        reduce_every_way(ct_slice(ct_slice(x, 2, 0, CT_NONE, 2), 1, CT_NONE, CT_NONE, -3));
+        reduce_every_way(ct_expand(ct_slice(x, 1, 0, 1, 1), ct_shape(3, 4, 5, 2)));
+        reduce_every_way(ct_expand(ct_slice(x, 3, 0, 1, 1), ct_shape(3, 4, 5, 2)));
+        reduce_every_way(ct_diagonal(ct_reshape(x, ct_shape(2, 6, 10))));
+        reduce_every_way(random_of(ct_shape(), dtypes[d]));
+        reduce_every_way(random_of(ct_shape(1, 1, 3), dtypes[d]));
+    }
+}
+
+/* Lengths around the sizes of blocks, tiles, leaves and vectors; outputs are few, so that the loops stay cheap. */
+static void lengths_around_the_blocks(void **state)
+{
+    (void)state;
+    const ct_shape shapes[] = {ct_shape(2, 1023),  ct_shape(1, 1025), ct_shape(3, 2050),   ct_shape(33, 3),     ct_shape(1030, 2),
+                               ct_shape(2, 65, 3), ct_shape(31, 9),   ct_shape(2, 130, 2), ct_shape(64, 2, 17), ct_shape(4, 3, 70)};
+    const ct_dtype dtypes[] = {CT_F32, CT_F64};
+    ct_seed(2);
+    for (size_t k = 0; k < 2 * sizeof shapes / sizeof shapes[0]; k++) {
+        CT_SCOPE;
+        ct_tensor *x = random_of(shapes[k / 2], dtypes[k % 2]);
+        /* Products of many factors below 1.2 vanish: fine, they are compared with a relative part. */
+        if (ct_shape_count(shapes[k / 2]) / 2 <= 512) reduce_every_way(x);
+        for (int a = 0; a < ct_rank(x); a++) {
+            CT_SCOPE;
+            ct_tensor *strided = ct_slice(ct_stack((ct_tensor *const[]){x, ct_neg(x)}, 2, -1), -1, 0, 1, 1);
+            ct_tensor *wide = ct_sum(ct_cast(x, CT_F64), ct_axes(a), false), *y = ct_sum(x, ct_axes(a), false);
+            assert_true(ct_allclose(ct_cast(y, CT_F64), wide, 2e-6, 2e-6));
+            assert_true(ct_allclose(ct_sum(strided, ct_axes(a, -1), false), y, 2e-6, 2e-6));
+            assert_tensor(ct_max(strided, ct_axes(a, -1), false), ct_max(x, ct_axes(a), false));
+        }
+    }
+}
+
+/* Sums by columns and by rows against exact integers in f64, at every width up to two vectors and beyond a tile. */
+static void every_width(void **state)
+{
+    (void)state;
+    for (int64_t n = 1; n < 1100; n += n < 70 ? 1 : 57) {
+        for (int64_t m = 1; m < 80; m += m < 6 ? 1 : 9) {
+            CT_SCOPE;
+            ct_tensor *x = counted(ct_shape(m, n), CT_F64), *rows = ct_arange(0, (double)m, 1, CT_F64), *columns = ct_arange(0, (double)n, 1, CT_F64);
+            /* sum over i of (i n + j) = n m (m - 1) / 2 + m j, sum over j of it = i n^2 + n (n - 1) / 2 */
+            ct_tensor *by_columns = ct_add(ct_mul(columns, ct_scalar((double)m)), ct_scalar((double)(n * m * (m - 1) / 2)));
+            ct_tensor *by_rows = ct_add(ct_mul(rows, ct_scalar((double)(n * n))), ct_scalar((double)(n * (n - 1) / 2)));
+            assert_tensor(ct_sum(x, ct_axes(0), false), by_columns);
+            assert_tensor(ct_sum(x, ct_axes(1), false), by_rows);
+            assert_tensor(ct_max(x, ct_axes(0), false), ct_select(x, 0, -1));
+            assert_tensor(ct_min(x, ct_axes(1), false), ct_select(x, 1, 0));
+            if (m * n < 5000) assert_tensor(ct_sum(ct_cast(x, CT_F32), ct_axes(0), false), ct_cast(by_columns, CT_F32));
+        }
+    }
+}
+
+/* ---- accuracy ----------------------------------------------------------------------------------------- */
+
+static void ten_million_tenths(void **state)
+{
+    (void)state;
+    const int64_t n = 10000000;
+    ct_tensor *x = ct_full(ct_shape(n), 0.1, CT_F32);
+    const double exact = (double)n * (double)0.1f, ulp = 0x1p-4; /* of f32 at 10^6 */
+    assert_true(fabs(ct_item(ct_sum(x, CT_ALL, false)) - exact) <= 4 * ulp);
+    assert_true(fabs(ct_item(ct_mean(x, CT_ALL, false)) - (double)0.1f) <= 4 * 0x1p-27);
+    ct_tensor *columns = ct_sum(ct_reshape(x, ct_shape(n / 10, 10)), ct_axes(0), false);
+    assert_true(ct_allclose(columns, ct_full(ct_shape(10), exact / 10, CT_F32), 4 * 0x1p-24, 0));
+    assert_true(ct_item(ct_var(x, CT_ALL, 0, false)) < 1e-20);
+}
+
+static void random_sums_stay_accurate(void **state)
+{
+    (void)state;
+    ct_seed(3);
+    ct_tensor *x = ct_uniform(ct_shape(3000, 1000), 0, 1, CT_F32), *wide = ct_cast(x, CT_F64);
+    for (int a = 0; a < 2; a++)
+        assert_true(ct_allclose(ct_cast(ct_sum(x, ct_axes(a), false), CT_F64), ct_sum(wide, ct_axes(a), false), 3 * 0x1p-24, 0));
+    assert_true(ct_allclose(ct_cast(ct_sum(x, CT_ALL, false), CT_F64), ct_sum(wide, CT_ALL, false), 3 * 0x1p-24, 0));
+}
+
+/* A large mean does not spoil a small variance. */
+static void variance_far_from_zero(void **state)
+{
+    (void)state;
+    assert_item(ct_var(ct_of(ct_shape(4), CT_F64, 1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16), CT_ALL, 1, false), 30, 1e-15);
+    assert_tensor(ct_var(ct_of(ct_shape(4), CT_F32, 1e6 + 4, 1e6 + 7, 1e6 + 13, 1e6 + 16), CT_ALL, 0, false), ct_full(ct_shape(), 22.5, CT_F32));
+    ct_tensor *column = ct_add(ct_mul(ct_cast(ct_arange(0, 1000, 1, CT_F64), CT_F32), ct_scalar(0.25)), ct_scalar(1048576));
+    ct_tensor *x = ct_reshape(column, ct_shape(1000, 1));
+    /* of 0, 1/4, ..., 999/4: (n^2 - 1) / 12 / 16 */
+    assert_tensor(ct_var(x, ct_axes(0), 0, false), ct_full(ct_shape(1), 999999.0 / 192, CT_F32));
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------ */
+
+typedef struct results {
+    ct_tensor *t[12];
+    int n;
+} results;
+
+static results everything_with(int threads, ct_tensor *x, ct_tensor *labels)
+{
+    assert_true(ct_set_threads(threads));
+    ct_tensor *l = leaf(x), *y = ct_log_softmax(l, -1);
+    ct_tensor *t = ct_permute(x, ct_axes(1, 0));
+    results r = {{ct_sum(x, ct_axes(0), false), ct_sum(x, ct_axes(1), false), ct_sum(x, CT_ALL, false), ct_sum(t, ct_axes(0), false),
+                  ct_norm(x, CT_ALL, false), ct_var(x, ct_axes(0), 1, false), ct_max(x, CT_ALL, false), ct_softmax(x, 0),
+                  ct_logsumexp(x, ct_axes(1), false), ct_cumsum(x, 0), ct_argmax(x, 1, false),
+                  fused_gradient(ct_mul(y, labels), l)},
+                 12};
+    ct_set_threads(0);
+    return r;
+}
+
+static void the_same_bits_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    const ct_shape shapes[] = {ct_shape(1000, 700), ct_shape(7, 100000), ct_shape(100000, 7), ct_shape(1, 600000), ct_shape(600001, 1)};
+    ct_seed(4);
+    for (size_t k = 0; k < 2 * sizeof shapes / sizeof shapes[0]; k++) {
+        CT_SCOPE;
+        ct_tensor *x = ct_normal(shapes[k / 2], 0, 1, k % 2 ? CT_F64 : CT_F32), *labels = ct_normal(shapes[k / 2], 0, 1, ct_dtype_of(x));
+        const results one = everything_with(1, x, labels);
+        for (int threads = 2; threads <= 5; threads++) {
+            CT_SCOPE;
+            const results more = everything_with(threads, x, labels);
+            for (int i = 0; i < one.n; i++) assert_tensor(more.t[i], one.t[i]);
+        }
+    }
+}
+
+static int64_t parallel_reductions(ct_tensor *x, ct_axes axes)
+{
+    CT_SCOPE;
+    const int64_t before = ct_count().parallel_reductions;
+    assert_non_null(ct_sum(x, axes, false));
+    return ct_count().parallel_reductions - before;
+}
+
+static void large_reductions_are_counted_as_parallel(void **state)
+{
+    (void)state;
+    ct_tensor *large = ct_ones(ct_shape(1024, 1024), CT_F32), *small = ct_ones(ct_shape(64, 128), CT_F32);
+    assert_int_equal(parallel_reductions(large, ct_axes(0)), 1);
+    assert_int_equal(parallel_reductions(large, ct_axes(1)), 1);
+    assert_int_equal(parallel_reductions(large, CT_ALL), 1);
+    assert_int_equal(parallel_reductions(small, ct_axes(0)), 0);
+    assert_int_equal(parallel_reductions(small, CT_ALL), 0);
+}
+
+static void small_reductions_do_not_allocate(void **state)
+{
+    (void)state;
+    ct_tensor *x = ct_ones(ct_shape(64, 128), CT_F32);
+    int64_t before = 0;
+    for (int i = 0; i < 20; i++) {
+        CT_SCOPE;
+        if (i == 10) before = ct_count().mallocs;
+        ct_sum(x, ct_axes(0), false), ct_sum(x, CT_ALL, false), ct_norm(x, ct_axes(1), false), ct_var(x, ct_axes(0), 1, false);
+        ct_softmax(x, 1), ct_logsumexp(x, ct_axes(1), false), ct_argmax(x, 1, false), ct_cumsum(x, 0);
+    }
+    assert_int_equal(ct_count().mallocs, before);
+}
+
+/* ---- nothing, one, NaN and infinity ------------------------------------------------------------------- */
+
+static void over_no_elements(void **state)
+{
+    (void)state;
+    ct_tensor *x = ct_zeros(ct_shape(0, 3), CT_F64);
+    const ct_axes rows = ct_axes(0);
+    assert_values(ct_sum(x, rows, false), ct_shape(3), 0, 0, 0);
+    assert_values(ct_prod(x, rows, false), ct_shape(3), 1, 1, 1);
+    assert_close(ct_mean(x, rows, false), ct_full(ct_shape(3), NAN, CT_F64), 0);
+    assert_close(ct_var(x, rows, 0, true), ct_full(ct_shape(1, 3), NAN, CT_F64), 0);
+    assert_values(ct_norm(x, CT_ALL, false), ct_shape(), 0);
+    assert_values(ct_logsumexp(x, rows, false), ct_shape(3), -INF, -INF, -INF);
+    assert_tensor(ct_any(x, rows, false), ct_zeros(ct_shape(3), CT_BOOL));
+    assert_tensor(ct_all(x, rows, false), ct_ones(ct_shape(3), CT_BOOL));
+    assert_tensor(ct_sum(ct_zeros(ct_shape(2, 0), CT_I32), ct_axes(1), false), ct_zeros(ct_shape(2), CT_I64));
+    assert_tensor(ct_cumsum(x, 0), x);
+    assert_tensor(ct_softmax(x, 0), x);
+    assert_tensor(ct_log_softmax(x, 1), x);
+    /* no outputs are no reason to fail */
+    assert_tensor(ct_max(x, ct_axes(1), false), ct_zeros(ct_shape(0), CT_F64));
+    assert_tensor(ct_argmax(x, 1, false), ct_zeros(ct_shape(0), CT_I64));
+    assert_null(ct_max(x, rows, false));
+    assert_error(CT_ERROR_SHAPE, "ct_max", "x is f64 [0, 3]: no elements have no largest");
+    assert_null(ct_min(x, CT_ALL, false));
+    assert_error(CT_ERROR_SHAPE, "ct_min", "x is f64 [0, 3]: no elements have no smallest");
+    assert_null(ct_argmin(x, 0, false));
+    assert_error(CT_ERROR_SHAPE, "ct_argmin", "x is f64 [0, 3]: no elements along axis 0");
+}
+
+/* At every place of rows of every length up to several vectors, and by columns. */
+static void nan_spreads_through_max_and_min(void **state)
+{
+    (void)state;
+    for (int64_t n = 1; n < 150; n += n < 40 ? 1 : 13) {
+        for (int64_t i = 0; i < n; i += n < 40 ? 1 : 7) {
+            for (int d = 0; d < 2; d++) {
+                CT_SCOPE;
+                ct_tensor *x = ct_full(ct_shape(n), -1, d ? CT_F32 : CT_F64);
+                ct_set(x, ct_index(i), NAN);
+                assert_true(isnan(ct_item(ct_max(x, CT_ALL, false))) && isnan(ct_item(ct_min(x, CT_ALL, false))));
+                ct_tensor *columns = ct_transpose(ct_contiguous(ct_expand(x, ct_shape(2, n))));
+                assert_true(isnan(ct_get(ct_max(ct_contiguous(columns), ct_axes(0), false), ct_index(1))));
+                assert_int_equal(ct_item(ct_argmax(x, 0, false)), i);
+                assert_int_equal(ct_item(ct_argmin(x, 0, false)), i);
+                ct_set(x, ct_index(i), INF);
+                assert_true(ct_item(ct_max(x, CT_ALL, false)) == INF && ct_item(ct_min(x, CT_ALL, false)) == (n > 1 ? -1 : INF));
+                ct_set(x, ct_index(i), -INF);
+                assert_true(ct_item(ct_min(x, CT_ALL, false)) == -INF && ct_item(ct_max(x, CT_ALL, false)) == (n > 1 ? -1 : -INF));
+                assert_int_equal(ct_item(ct_argmin(x, 0, false)), i);
+            }
+        }
+    }
+}
+
+static void ties_share_the_derivative(void **state)
+{
+    (void)state;
+    ct_tensor *x = leaf(ct_of(ct_shape(2, 4), CT_F64, 1, 3, 3, 2, 5, 5, 5, 5));
+    assert_values(gradient(ct_max(x, ct_axes(1), false), x), ct_shape(2, 4), 0, 0.5, 0.5, 0, 0.25, 0.25, 0.25, 0.25);
+    assert_values(fused_gradient(ct_min(x, ct_axes(-1), true), x), ct_shape(2, 4), 1, 0, 0, 0, 0.25, 0.25, 0.25, 0.25);
+    assert_values(gradient(ct_max(x, CT_ALL, false), x), ct_shape(2, 4), 0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25);
+    /* of max squared: 2 max at the two, and again 2 w w' */
+    ct_tensor *row = leaf(ct_of(ct_shape(3), CT_F64, 3, 3, 1)), *g = gradient(ct_square(ct_max(row, CT_ALL, false)), row);
+    assert_values(g, ct_shape(3), 3, 3, 0);
+    assert_values(gradient(ct_select(g, 0, 0), row), ct_shape(3), 0.5, 0.5, 0);
+    /* infinities tie too */
+    ct_tensor *inf = leaf(ct_of(ct_shape(3), CT_F64, INF, 0, INF));
+    assert_values(gradient(ct_max(inf, CT_ALL, false), inf), ct_shape(3), 0.5, 0, 0.5);
+}
+
+/* ---- prod with zeros ---------------------------------------------------------------------------------- */
+
+/* All second derivatives of the product of x's elements, and the third one by the first three. */
+static void assert_prod_derivatives(const double *v, int n)
+{
+    CT_SCOPE;
+    ct_tensor *x = leaf(ct_from_values(v, n, ct_shape(n), CT_F64)), *y = ct_prod(x, CT_ALL, false), *g = gradient(y, x);
+    ct_tensor *plain = fused_gradient(y, x);
+    for (int i = 0; i < n; i++) {
+        double others = 1;
+        for (int k = 0; k < n; k++) others *= k == i ? 1 : v[k];
+        assert_true(ct_get(g, ct_index(i)) == others && ct_get(plain, ct_index(i)) == others);
+        ct_tensor *h = gradient(ct_select(g, 0, i), x);
+        for (int j = 0; j < n; j++) {
+            double rest = i == j ? 0 : 1;
+            for (int k = 0; k < n; k++) rest *= k == i || k == j ? 1 : v[k];
+            assert_true(ct_get(h, ct_index(j)) == rest);
+        }
+        if (i > 0 || n < 3) continue;
+        double rest = 1;
+        for (int k = 3; k < n; k++) rest *= v[k];
+        assert_true(ct_get(gradient(ct_select(h, 0, 1), x), ct_index(2)) == rest);
+    }
+}
+
+static void prod_with_zeros_to_third_order(void **state)
+{
+    (void)state;
+    assert_prod_derivatives((const double[]){2, 3, 4}, 3);
+    assert_prod_derivatives((const double[]){0, 3, 4}, 3);
+    assert_prod_derivatives((const double[]){0, 0, 4}, 3);
+    assert_prod_derivatives((const double[]){0, 0, 0, 5}, 4);
+    assert_prod_derivatives((const double[]){2, 0, 3, 0, 4, -1, 2}, 7);
+    assert_prod_derivatives((const double[]){3, 0}, 2);
+    assert_prod_derivatives((const double[]){0}, 1);
+    ct_tensor *x = leaf(ct_of(ct_shape(2, 3), CT_F64, 2, 0, 3, 0, 0, 1));
+    assert_values(gradient(ct_prod(x, ct_axes(1), false), x), ct_shape(2, 3), 0, 6, 0, 0, 0, 0);
+    assert_values(gradient(ct_prod(x, ct_axes(0), false), x), ct_shape(2, 3), 0, 0, 1, 2, 0, 3);
+    assert_values(fused_gradient(ct_prod(x, ct_axes(0), false), x), ct_shape(2, 3), 0, 0, 1, 2, 0, 3);
+    /* partial products stay in range, as in a plain loop: large and small by turns */
+    ct_tensor *turns = ct_reshape(ct_expand(ct_of(ct_shape(1, 2), CT_F32, 1e30, 1e-30), ct_shape(40, 2)), ct_shape(80));
+    assert_true(fabs(ct_item(ct_prod(turns, CT_ALL, false)) - 1) < 1e-5);
+}
