@@ -32,7 +32,7 @@ static int learn(const char *name, const double *table)
         const int mistakes = learn_once(w, b, table);
         if (mistakes < 0) return 0;
         if (mistakes > 0) continue;
-        printf("%-4s after %2d passes: step(%g x1 + %g x2 + %g)\n", name, pass, ct_get(w, ct_index(0)), ct_get(w, ct_index(1)),
+        printf("%-4s after %2d passes: step(%g x1 %+g x2 %+g)\n", name, pass, ct_get(w, ct_index(0)), ct_get(w, ct_index(1)),
                ct_item(b));
         return pass;
     }

@@ -113,7 +113,10 @@ static void long_rows_wrap(void **state)
     const ct_print_options narrow = {.line_width = 12};
     assert_text(counted(ct_shape(2, 5), CT_F32), narrow, "[[0. 1. 2.\n  3. 4.]\n [5. 6. 7.\n  8. 9.]]");
     assert_text(ct_of(ct_shape(4), CT_F64, 1, 2.25, 3, 4), narrow, "[1.   2.25\n 3.   4.  ]"); /* no space ends the first line */
-    assert_text(ct_arange(100, 103, 1, CT_I32), ((ct_print_options){.line_width = 1}), "[100\n 101\n 102]");
+    ct_tensor *row = ct_arange(100, 103, 1, CT_I32);
+    assert_text(row, ((ct_print_options){.line_width = 13}), "[100 101 102]"); /* just as wide */
+    assert_text(row, ((ct_print_options){.line_width = 12}), "[100 101\n 102]");
+    assert_text(row, ((ct_print_options){.line_width = 1}), "[100\n 101\n 102]");
 }
 
 static void large_tensors_are_elided(void **state)

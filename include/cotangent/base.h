@@ -101,6 +101,11 @@ static inline double ct_here_number(double value, const char *file, int line)
     if (value != value) ct_here_error(file, line);
     return value;
 }
+static inline void *ct_here_data(void *data, const char *file, int line)
+{
+    if (!data) ct_here_error(file, line);
+    return data;
+}
 static inline int64_t ct_here_count(int64_t value, const char *file, int line)
 {
     if (value < 0) ct_here_error(file, line);

@@ -1,16 +1,21 @@
 /*
  * gemm.c - matrix products, on BLIS; the only file that names it.
  *
- * BLIS takes any row and column stride, so transposed and sliced operands go in without copies. It runs with one thread inside our own
- * parallel parts: panels of C (or matrices of a batch) cut by shape alone, so the result has the same bits for any number of threads.
- * Which of its two code paths runs, unpacked or packed, is a function of the shape as well, and so is the choice of our own kernel
- * for products too small to be worth a call.
+ * C is cut into panels by its shape alone, and OpenMP runs the panels: so a result has the same bits for any number of threads. Within a panel our
+ * own loops call the kernels of BLIS that take unpacked operands (its "sup" kernels: any strides for A, rows for B and C). B is packed first
+ * where its rows are not contiguous or lie far apart, A where its columns lie far apart. Calling kernels rather than
+ * bli_sgemm has a reason: every call of that enters an OpenMP region of its own, and a region inside a region costs a malloc each time.
+ *
+ * Processors for which BLIS has no such kernels, and layouts that they do not take, go through bli_sgemm_ex with one thread. Products too small to
+ * be worth either have a kernel of our own. Which way is taken depends on the shape and strides alone.
  */
 #include "tensor/tensor.h"
 
-#include <math.h>
-
 #include <blis.h> /* found as a system header: its own warnings are its own */
+#include <math.h>
+#include <omp.h>
+#include <pthread.h>
+#include <string.h>
 
 /* One product; a part of it is a panel of rows or of columns of C. */
 typedef struct product {
@@ -20,6 +25,9 @@ typedef struct product {
     int64_t a_step, b_step, c_step;
     int64_t panels; /* for each matrix of the batch */
     bool by_rows;
+    char *space;       /* for packing; one piece for each thread */
+    size_t space_each; /* bytes; 0 where nothing is packed */
+    bool serial;
 } product;
 
 /* ---- small products ---- */
@@ -55,34 +63,181 @@ typedef struct product {
 SMALL(float)
 SMALL(double)
 
-/* ---- BLIS ---- */
+/* ---- the kernels of BLIS ---- */
 
-/* The unpacked path wins for products whose smaller sides are short, the packed one from about 128 x 512 x 512 on (measured on a
- * machine with AVX2; docs/performance.md). */
-static bool unpacked(const ct__matrix *a, const ct__matrix *c)
+typedef void (*sup_kernel)(conj_t conja, conj_t conjb, dim_t m, dim_t n, dim_t k, void *alpha, void *a, inc_t rs_a, inc_t cs_a, void *b,
+                           inc_t rs_b, inc_t cs_b, void *beta, void *c, inc_t rs_c, inc_t cs_c, auxinfo_t *data, cntx_t *cntx);
+
+/* What BLIS has for this processor; index 0: f32, 1: f64. */
+static struct {
+    cntx_t *context;
+    struct {
+        sup_kernel kernel[2]; /* A by rows, A by columns; NULL: none */
+        int64_t mr, nr, mc, kc;
+    } of[2];
+} blis;
+
+static pthread_once_t blis_once = PTHREAD_ONCE_INIT;
+
+static void ask_blis(void)
 {
-    const double work = (double)c->rows * (double)c->columns * (double)a->columns;
-    return work < 1.2e7;
+    bli_init();
+    blis.context = bli_gks_query_cntx();
+    for (int i = 0; i < 2; i++) {
+        const num_t dt = i ? BLIS_DOUBLE : BLIS_FLOAT;
+        const stor3_t storage[] = {BLIS_RRR, BLIS_RCR};
+        bool usable = true;
+        for (int k = 0; k < 2; k++) {
+            usable = usable && bli_cntx_get_l3_sup_ker_prefs_dt(dt, storage[k], blis.context); /* it prefers C by rows */
+            void *address = bli_cntx_get_l3_sup_ker_dt(dt, storage[k], blis.context);
+            memcpy(&blis.of[i].kernel[k], &address, sizeof address); /* ISO C has no cast from an object's pointer to a function's */
+        }
+        blis.of[i].mr = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_MR, blis.context);
+        blis.of[i].nr = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_NR, blis.context);
+        blis.of[i].mc = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_MC, blis.context);
+        blis.of[i].kc = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_KC, blis.context);
+        /* Only the kernels that loop over m themselves, of the shapes known to be such, are called. */
+        const int64_t mr = blis.of[i].mr, nr = blis.of[i].nr;
+        if (!usable || mr != 6 || nr != (i ? 8 : 16) || blis.of[i].mc < mr || blis.of[i].kc < 16)
+            blis.of[i].kernel[0] = blis.of[i].kernel[1] = NULL;
+    }
 }
 
-static void set_up_runtime(rntm_t *r, bool sup)
+enum { NC = 1024, FAR = 1024 }; /* columns of B packed at a time; bytes between rows from which packing pays */
+
+static int index_of(ct_dtype dtype) { return dtype == CT_F64; }
+
+static bool kernels_take(const product *p)
 {
-    bli_rntm_init(r);
-    bli_rntm_set_num_threads(1, r);
-    if (!sup) bli_rntm_disable_l3_sup(r);
+    return blis.of[index_of(p->dtype)].kernel[0] && p->c.column == 1;
 }
 
+static bool packs_b(const product *p, size_t size)
+{
+    return p->b.column != 1 || (p->c.rows >= 48 && (size_t)p->b.row * size >= FAR && p->a.columns >= 32);
+}
+
+static bool packs_a(const product *p, size_t size)
+{
+    if (p->a.column != 1 && p->a.row != 1) return true;
+    return p->a.row == 1 && p->c.columns >= 48 && (size_t)p->a.column * size >= FAR;
+}
+
+/* Panels of B, nr columns wide: element (l, j) of a panel at [l * nr + j]. */
+#define PACK_B(T)                                                                                                      \
+    static void pack_b_##T(T *restrict to, const T *b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t nr)  \
+    {                                                                                                                  \
+        for (int64_t j0 = 0; j0 < n; j0 += nr, to += k * nr) {                                                         \
+            const int64_t w = n - j0 < nr ? n - j0 : nr;                                                               \
+            const T *from = b + j0 * column;                                                                           \
+            if (column == 1) {                                                                                         \
+                for (int64_t l = 0; l < k; l++) memcpy(to + l * nr, from + l * row, (size_t)w * sizeof(T));            \
+            } else {                                                                                                   \
+                for (int64_t l0 = 0; l0 < k; l0 += 16) {                                                               \
+                    const int64_t l1 = l0 + 16 < k ? l0 + 16 : k;                                                      \
+                    for (int64_t j = 0; j < w; j++) {                                                                  \
+                        for (int64_t l = l0; l < l1; l++) to[l * nr + j] = from[l * row + j * column];                 \
+                    }                                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+PACK_B(float)
+PACK_B(double)
+
+/* Panels of A, mr rows high: element (i, l) of a panel at [l * mr + i]. */
+#define PACK_A(T)                                                                                                      \
+    static void pack_a_##T(T *restrict to, const T *a, int64_t row, int64_t column, int64_t m, int64_t k, int64_t mr)  \
+    {                                                                                                                  \
+        for (int64_t i0 = 0; i0 < m; i0 += mr, to += k * mr) {                                                         \
+            const int64_t h = m - i0 < mr ? m - i0 : mr;                                                               \
+            const T *from = a + i0 * row;                                                                              \
+            for (int64_t l = 0; l < k; l++) {                                                                          \
+                for (int64_t i = 0; i < h; i++) to[l * mr + i] = from[i * row + l * column];                           \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+PACK_A(float)
+PACK_A(double)
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* Bytes that packing a panel may need: B first, then A. */
+static size_t space_for(const product *p, size_t size)
+{
+    const int i = index_of(p->dtype);
+    const int64_t kc = least(blis.of[i].kc, p->a.columns), nc = round_up(least(NC, p->c.columns), blis.of[i].nr);
+    size_t bytes = packs_b(p, size) ? (size_t)(kc * nc) * size : 0;
+    bytes = (bytes + 63) / 64 * 64;
+    if (packs_a(p, size)) bytes += (size_t)(kc * round_up(least(blis.of[i].mc, p->c.rows), blis.of[i].mr)) * size;
+    return bytes;
+}
+
+/* A block of B (k x n) against all of A's rows: blocks of mc rows, then strips of nr columns, each one call of the kernel. */
+static void run_block(const product *p, const ct__matrix *a, char *b, int64_t b_row, int64_t b_panel, const ct__matrix *c, int64_t k, int64_t n,
+                      void *beta, char *space)
+{
+    const int i = index_of(p->dtype);
+    const int64_t size = p->dtype == CT_F32 ? 4 : 8, mr = blis.of[i].mr, nr = blis.of[i].nr, mc = blis.of[i].mc;
+    const bool pack = packs_a(p, (size_t)size);
+    float alpha_f32 = (float)p->alpha;
+    double alpha_f64 = p->alpha;
+    for (int64_t i0 = 0; i0 < c->rows; i0 += mc) {
+        const int64_t m = least(mc, c->rows - i0);
+        char *block = a->data + i0 * a->row * size;
+        int64_t row = a->row, column = a->column, panel = mr * a->row;
+        if (pack) {
+            if (p->dtype == CT_F32) pack_a_float((float *)(void *)space, (const float *)(const void *)block, row, column, m, k, mr);
+            else pack_a_double((double *)(void *)space, (const double *)(const void *)block, row, column, m, k, mr);
+            block = space;
+            row = 1;
+            column = mr;
+            panel = mr * k;
+        }
+        auxinfo_t info;
+        memset(&info, 0, sizeof info);
+        bli_auxinfo_set_ps_a(panel, &info);
+        bli_auxinfo_set_ps_b(b_panel, &info);
+        for (int64_t j0 = 0; j0 < n; j0 += nr) {
+            char *strip = b + (j0 / nr) * b_panel * size, *to = c->data + (i0 * c->row + j0) * size;
+            blis.of[i].kernel[column == 1 ? 0 : 1](BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, least(nr, n - j0), k, i ? (void *)&alpha_f64 : (void *)&alpha_f32,
+                                                   block, row, column, strip, b_row, 1, beta, to, c->row, 1, &info, blis.context);
+        }
+    }
+}
+
+static void call_kernels(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, char *space)
+{
+    const int i = index_of(p->dtype);
+    const int64_t size = p->dtype == CT_F32 ? 4 : 8, nr = blis.of[i].nr, kc = blis.of[i].kc;
+    const bool pack = packs_b(p, (size_t)size);
+    float beta_f32 = (float)p->beta, one_f32 = 1;
+    double beta_f64 = p->beta, one_f64 = 1;
+    char *space_a = space + (pack ? round_up(least(kc, a->columns) * round_up(least(NC, p->c.columns), nr) * size, 64) : 0);
+    for (int64_t j0 = 0; j0 < c->columns; j0 += NC) {
+        const int64_t n = least(NC, c->columns - j0);
+        for (int64_t l0 = 0; l0 < a->columns; l0 += kc) {
+            const int64_t k = least(kc, a->columns - l0);
+            char *from = b->data + (l0 * b->row + j0 * b->column) * size;
+            if (pack && p->dtype == CT_F32) pack_b_float((float *)(void *)space, (const float *)(const void *)from, b->row, b->column, k, n, nr);
+            if (pack && p->dtype == CT_F64) pack_b_double((double *)(void *)space, (const double *)(const void *)from, b->row, b->column, k, n, nr);
+            void *beta = i ? (l0 ? (void *)&one_f64 : (void *)&beta_f64) : l0 ? (void *)&one_f32 : (void *)&beta_f32;
+            ct__matrix a_part = *a, c_part = *c;
+            a_part.data += l0 * a->column * size;
+            c_part.data += j0 * size;
+            run_block(p, &a_part, pack ? space : from, pack ? nr : b->row, pack ? nr * k : nr, &c_part, k, n, beta, space_a);
+        }
+    }
+}
+
+/* The whole of BLIS, with one thread, its packed path. */
 static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c)
 {
-    static _Thread_local bool ready;
-    static _Thread_local rntm_t runtimes[2];
-    if (CT__UNLIKELY(!ready)) {
-        bli_init();
-        set_up_runtime(&runtimes[0], false);
-        set_up_runtime(&runtimes[1], true);
-        ready = true;
-    }
-    rntm_t runtime = runtimes[unpacked(a, c)]; /* BLIS writes into it */
+    rntm_t runtime;
+    bli_rntm_init(&runtime);
+    bli_rntm_set_num_threads(1, &runtime);
+    bli_rntm_disable_l3_sup(&runtime);
     if (p->dtype == CT_F32) {
         float alpha = (float)p->alpha, beta = (float)p->beta;
         bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, c->rows, c->columns, a->columns, &alpha, (float *)(void *)a->data, a->row,
@@ -96,14 +251,17 @@ static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b
     }
 }
 
-static void multiply(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c)
+static bool is_small(const ct__matrix *a, const ct__matrix *c) { return c->rows * c->columns * a->columns <= 1024; }
+
+static void multiply(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, char *space)
 {
-    if (c->rows * c->columns * a->columns > 4096) {
-        call_blis(p, a, b, c);
-    } else if (p->dtype == CT_F32) {
-        small_float(a, b, c, (float)p->alpha, (float)p->beta);
+    if (is_small(a, c)) {
+        if (p->dtype == CT_F32) small_float(a, b, c, (float)p->alpha, (float)p->beta);
+        else small_double(a, b, c, p->alpha, p->beta);
+    } else if (kernels_take(p) && (space || !p->space_each)) {
+        call_kernels(p, a, b, c, space);
     } else {
-        small_double(a, b, c, p->alpha, p->beta);
+        call_blis(p, a, b, c);
     }
 }
 
@@ -135,7 +293,8 @@ static void run_part(void *context, int64_t part)
         if (p->by_rows) a = part_of(a, size, true, from, count);
         else b = part_of(b, size, false, from, count);
     }
-    multiply(p, &a, &b, &c);
+    const int thread = p->serial ? 0 : omp_get_thread_num();
+    multiply(p, &a, &b, &c, p->space ? p->space + (size_t)thread * p->space_each : NULL);
 }
 
 /* How many panels, by shape alone: two from about 10 us of work on, four where each of them still packs little against its work. Cut across
@@ -170,15 +329,22 @@ void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, ct__matrix a, int64_t
         scale(&p, batch);
         return;
     }
+    pthread_once(&blis_once, ask_blis);
     cut(&p);
+    const size_t size = dtype == CT_F32 ? 4 : 8;
     const double flops = 2.0 * (double)c.rows * (double)c.columns * (double)a.columns;
+    const int64_t parts = batch * p.panels;
+    p.serial = parts < 2 || flops * (double)batch < 1e6 || omp_in_parallel();
     ct__self.count.gemm_calls += batch;
     ct__self.count.gemm_flops += (int64_t)flops * batch;
-    const int64_t parts = batch * p.panels;
-    if (parts > 1 && flops * (double)batch >= 1e6) {
+    p.space_each = !is_small(&a, &c) && kernels_take(&p) ? (space_for(&p, size) + 63) / 64 * 64 : 0;
+    const size_t space = p.space_each * (size_t)(p.serial ? 1 : ct_threads());
+    p.space = space ? ct__pool_get(space) : NULL;
+    if (p.serial) {
+        for (int64_t i = 0; i < parts; i++) run_part(&p, i);
+    } else {
         ct__self.count.parallel_gemms++;
         ct__parallel(parts, run_part, &p);
-    } else {
-        for (int64_t i = 0; i < parts; i++) run_part(&p, i);
     }
+    if (p.space) ct__pool_put(p.space, space);
 }
