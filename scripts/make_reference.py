@@ -20,7 +20,7 @@ change the header. One include brings everything: `#include <cotangent/cotangent
 
 SECTION = re.compile(r"^---- (.+?) -+$")
 BRANCHES = {"#ifdef __cplusplus": False, "#ifndef CT_NO_PLACES": False, "#if defined(__cplusplus) && defined(__clang__)": False}
-# What a declaration declares: a macro, a type (of one word, a function, a struct or enum), a function; of enums the constants too.
+# What a declaration declares: a macro, a type, a type of functions, a function, a struct or enum; and the constants of an enum.
 NAME = re.compile(r"#define (\w+)|^typedef .*?(\w+);|\(\*(\w+)\)\(|\b(ct_\w+)\(|\} (\w+);", re.MULTILINE)
 CONSTANT = re.compile(r"\bCT_\w+")
 
@@ -140,6 +140,9 @@ def chapter(room, index):
 # ---- the formulas of pointwise.def ------------------------------------------------------------------------------------
 
 CONSTANTS = {"TWO_BY_SQRT_PI": "2/sqrt(pi)", "SQRT_HALF": "sqrt(1/2)", "ONE_BY_SQRT_2PI": "1/sqrt(2 pi)", "GELU_K": "sqrt(2/pi)"}
+FORMULAS = """As they stand in `src/ops/pointwise.def`, from which values and derivatives are both compiled. p0 and p1 are
+parameters; nonzero(a) is a, with 1 in place of 0; cut(a, b) is a, held between -b and b; LEAST and MOST are the smallest normal
+and the largest finite number of the dtype."""
 INFIX = {"ADD": (1, " + "), "SUB": (1, " - "), "MUL": (2, " "), "DIV": (2, " / "), "GT": (0, " > "), "LT": (0, " < "),
          "LE": (0, " <= "), "EQ": (0, " = ")}
 PARTS = re.compile(r"\s*([A-Z_]+\d*\w*\s*\(|[\w.]+(?:\s*\|\s*\w+)*|[(),])")
@@ -156,13 +159,16 @@ def arguments(text):
     return [part.strip() for part in [*parts, text[start:]]]
 
 
-def readable(text):
+def readable(text, macros):
     """(strength of the outermost operator, the formula as people write it)."""
     call = re.fullmatch(r"(\w+)\((.*)\)", text, re.DOTALL)
     if not call:
         constant = CONSTANTS.get(text, text)
         return 1 if re.match(r"\d/", constant) else 3, constant
-    word, operands = call[1], [readable(part) for part in arguments(call[2])]
+    if call[1] in macros:
+        parameter, body = macros[call[1]]
+        return readable(re.sub(rf"\b{parameter}\b", call[2], body), macros)
+    word, operands = call[1], [readable(part, macros) for part in arguments(call[2])]
     if word == "NUM":
         return operands[0]
     if word == "P":
@@ -184,15 +190,16 @@ def readable(text):
 def pointwise():
     """The tables of pointwise.def."""
     text = re.sub(r"/\*.*?\*/", "", (TOP / "src" / "ops" / "pointwise.def").read_text(encoding="utf-8"), flags=re.DOTALL)
+    macros = {found[0]: found[1:] for found in re.findall(r"^#define (\w+)\((\w+)\) (.*)$", text, re.MULTILINE)}
+    rules = {"NEGATED": "-1", "SAME": "1"}
     one, two = [], []
-    for kind, name, rest in re.findall(r"^(\w+)\(\s*(\w+),(.*?)\)\n(?=\w|\n|$)", text + "\n", re.DOTALL | re.MULTILINE):
-        rules = {"NEGATED": "-1", "SAME": "1"}
-        cells = [rules.get(cell) or readable(re.sub(r"\s+", " ", cell))[1] for cell in arguments(rest) if "KEEP_" not in cell]
+    for kind, name, rest in re.findall(r"^(\w+)\(\s*(\w+),(.*?)\)\n(?=\w|\n|#|$)", text + "\n", re.DOTALL | re.MULTILINE):
+        formulas = [re.sub(r"\s+", " ", formula) for formula in arguments(rest) if "KEEP_" not in formula]
+        cells = [rules.get(formula) or readable(formula, macros)[1] for formula in formulas]
         if kind == "FLAT_ANY":
             cells.append("0")
         (two if "BINARY" in kind or "LINEAR2" in kind else one).append([f"`ct_{name}`", *(f"`{cell}`" for cell in cells)])
-    lines = ["### Pointwise formulas", "As they stand in `src/ops/pointwise.def`, from which values and derivatives are both compiled. "
-             "p0 and p1 are\nparameters; nonzero(a) is a, with 1 in place of 0."]
+    lines = ["### Pointwise formulas", FORMULAS]
     for head, rows in ((["", "y = f(x)", "dy/dx"], one), (["", "z = f(x, y)", "dz/dx", "dz/dy"], two)):
         lines.append("\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]))
     return "\n\n".join(lines)

@@ -215,6 +215,47 @@ static void a_result_cannot_be_told_otherwise(void **state)
     assert_clean();
 }
 
+/* All handles of a leaf are one leaf. */
+static void freezing_reaches_every_handle(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *handle = ct_alias(x);
+        assert_non_null(ct_requires_grad(x, false));
+        assert_false(ct_needs_grad(handle));
+        assert_false(ct_needs_grad(ct_square(handle)));
+        assert_non_null(ct_requires_grad(handle, true));
+        assert_true(ct_backward(ct_square(x)));
+        assert_number(ct_item(ct_grad_of(handle)), 4, 0);
+    }
+    assert_clean();
+}
+
+static void a_leaf_takes_other_values(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_requires_grad(ct_of(ct_shape(2), CT_F32, 1, 2), true), *y = ct_square(x);
+        assert_true(ct_backward(ct_sum(ct_square(x), CT_ALL, false)));
+        assert_true(ct_set_data(x, ct_of(ct_shape(2), CT_F64, 3, 4)));
+        assert_int_equal(ct_dtype_of(x), CT_F64);
+        assert_false(ct_has_grad(x));
+        assert_true(ct_backward(ct_sum(ct_square(x), CT_ALL, false)));
+        assert_number(ct_get(ct_grad_of(x), ct_index(1)), 8, 0);
+        assert_false(ct_backward_with(&y, NULL, 1, (ct_grad_options){0})); /* recorded with the values of before */
+        assert_error(CT_ERROR_GRAPH, "ct_backward_with", "changed in place");
+        assert_false(ct_set_data(x, ct_zeros(ct_shape(3), CT_F64)));
+        assert_error(CT_ERROR_SHAPE, "ct_set_data", "values are f64 [3], t is f64 [2]");
+        assert_false(ct_set_data(x, ct_zeros(ct_shape(2), CT_I64)));
+        assert_error(CT_ERROR_DTYPE, "ct_set_data", "expected f32 or f64");
+        assert_false(ct_set_data(ct_square(x), ct_zeros(ct_shape(2), CT_F64)));
+        assert_error(CT_ERROR_GRAPH, "ct_set_data", "the result of ct_square");
+    }
+    assert_clean();
+}
+
 /* ---- changes in place ---- */
 
 static void a_changed_value_is_caught(void **state)
@@ -557,6 +598,8 @@ int main(void)
         cmocka_unit_test(a_zero_derivative_gives_zeros),
         cmocka_unit_test(nothing_is_recorded_without_grad_mode),
         cmocka_unit_test(a_result_cannot_be_told_otherwise),
+        cmocka_unit_test(freezing_reaches_every_handle),
+        cmocka_unit_test(a_leaf_takes_other_values),
         cmocka_unit_test(a_changed_value_is_caught),
         cmocka_unit_test(recorded_tensors_and_their_views_refuse_changes),
         cmocka_unit_test(hooks_read_and_replace),

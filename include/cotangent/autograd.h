@@ -65,6 +65,10 @@ CT_API bool ct_spend_grad(ct_tensor *leaf);
 /* Puts a gradient of the leaf's shape and dtype in place (gradients computed elsewhere). */
 CT_API bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient);
 
+/* Gives t, a leaf or a constant, other values of its shape, also of another dtype, without a copy: t views their storage from now on. Every
+ * handle of the same tensor that is this very object sees it; a gradient is dropped. (PyTorch's `t.data = values`.) */
+CT_API bool ct_set_data(ct_tensor *t, ct_tensor *values);
+
 /* A hook sees the gradient that reaches t in every sweep, before it flows on, and may put another of the same shape into
  * *replacement (left alone: none). Returns 0, or an error number of the user's, which ends the sweep. Hooks of a tensor run
  * in the order they were added. t must need a gradient. */
@@ -110,6 +114,7 @@ CT_API bool ct_may_change_state(void);
 #define ct_zero_grad(...) ct_here_bool(ct_zero_grad(__VA_ARGS__), CT_HERE)
 #define ct_spend_grad(...) ct_here_bool(ct_spend_grad(__VA_ARGS__), CT_HERE)
 #define ct_set_grad(...) ct_here_bool(ct_set_grad(__VA_ARGS__), CT_HERE)
+#define ct_set_data(...) ct_here_bool(ct_set_data(__VA_ARGS__), CT_HERE)
 #define ct_add_hook(...) ct_here_bool(ct_add_hook(__VA_ARGS__), CT_HERE)
 #define ct_jvp(...) ct_here_bool(ct_jvp(__VA_ARGS__), CT_HERE)
 #define ct_vjp(...) ct_here_bool(ct_vjp(__VA_ARGS__), CT_HERE)

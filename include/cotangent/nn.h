@@ -43,7 +43,8 @@ CT_API void ct_module_train(ct_module *module, bool training);
 CT_API bool ct_module_training(const ct_module *module);
 /* Parameters of the module and all below it need a gradient, or not (frozen: optimizers leave them alone). */
 CT_API bool ct_module_requires_grad(ct_module *module, bool yes);
-/* Casts all parameters and buffers to f32 or f64 (before an optimizer takes them: gradients and its state are dropped). */
+/* Casts all parameters and buffers to f32 or f64 (before an optimizer takes them, whose state keeps the old dtype). The
+ * handles stay the same; gradients are dropped; integer buffers stay as they are. */
 CT_API bool ct_module_cast(ct_module *module, ct_dtype dtype);
 
 /* Parameters in order of definition, children's after the module's own; names are paths, "hidden.weight". Handles are
@@ -227,6 +228,21 @@ static inline ct_optimizer *ct_here_optimizer(ct_optimizer *optimizer, const cha
 #endif
 
 #ifndef CT_NO_PLACES
+#define ct_module_new(...) ct_here_module(ct_module_new(__VA_ARGS__), CT_HERE)
+#define ct_module_cast(...) ct_here_bool(ct_module_cast(__VA_ARGS__), CT_HERE)
+#define ct_module_requires_grad(...) ct_here_bool(ct_module_requires_grad(__VA_ARGS__), CT_HERE)
+#define ct_module_print(...) ct_here_bool(ct_module_print(__VA_ARGS__), CT_HERE)
+#define ct_nn_function(...) ct_here_module(ct_nn_function(__VA_ARGS__), CT_HERE)
+#define ct_init_xavier_normal(...) ct_here_bool(ct_init_xavier_normal(__VA_ARGS__), CT_HERE)
+#define ct_init_xavier_uniform(...) ct_here_bool(ct_init_xavier_uniform(__VA_ARGS__), CT_HERE)
+#define ct_init_kaiming_normal(...) ct_here_bool(ct_init_kaiming_normal(__VA_ARGS__), CT_HERE)
+#define ct_init_kaiming_uniform(...) ct_here_bool(ct_init_kaiming_uniform(__VA_ARGS__), CT_HERE)
+#define ct_init_uniform(...) ct_here_bool(ct_init_uniform(__VA_ARGS__), CT_HERE)
+#define ct_init_normal(...) ct_here_bool(ct_init_normal(__VA_ARGS__), CT_HERE)
+#define ct_init_constant(...) ct_here_bool(ct_init_constant(__VA_ARGS__), CT_HERE)
+#define ct_optimizer_set_lr(...) ct_here_bool(ct_optimizer_set_lr(__VA_ARGS__), CT_HERE)
+#define ct_optimizer_zero_grad(...) ct_here_bool(ct_optimizer_zero_grad(__VA_ARGS__), CT_HERE)
+#define ct_optimizer_lr(...) ct_here_number(ct_optimizer_lr(__VA_ARGS__), CT_HERE)
 #define ct_module_parameter(...) ct_here(ct_module_parameter(__VA_ARGS__), CT_HERE)
 #define ct_module_buffer(...) ct_here(ct_module_buffer(__VA_ARGS__), CT_HERE)
 #define ct_module_child(...) ct_here_module(ct_module_child(__VA_ARGS__), CT_HERE)

@@ -3,7 +3,7 @@
  */
 #include "autograd/graph.h"
 
-#include <string.h>
+#include <cotangent/ops.h>
 
 const char *ct__op_title(const ct_op *op)
 {
@@ -31,7 +31,7 @@ static bool to_be_recorded(const ct_call *c)
 {
     if (ct__ad.grad_off || !ct__is_float(c->out[0]->dtype)) return false;
     for (int i = 0; i < c->n_in; i++) {
-        if (c->in[i]->needs_grad) return true;
+        if (ct__needs(c->in[i])) return true;
     }
     return false;
 }

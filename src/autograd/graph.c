@@ -80,6 +80,8 @@ void ct__node_release(void *node)
     ct__ad.destroying = false;
 }
 
+bool ct__needs_grad(const ct_tensor *t) { return ct__needs(t); }
+
 /* ---- leaves ---- */
 
 void ct__node_attach(ct_tensor *t, ct__node *n, int slot)
@@ -143,7 +145,7 @@ static ct_vjp_rule rule_of(const ct_op *op, int i) { return op->vjp[op->inputs =
 static bool rules_present(const ct_call *c)
 {
     for (int i = 0; i < c->n_in; i++) {
-        if (c->in[i]->needs_grad && !rule_of(c->op, i))
+        if (ct__needs(c->in[i]) && !rule_of(c->op, i))
             return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op), "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?",
                             i + 1, ct__describe(c->in[i]));
     }
@@ -155,7 +157,7 @@ static void keep_input(ct__node *n, const ct_call *c, int i)
     ct__input *in = &n->in[i];
     ct_tensor *x = c->in[i];
     *in = (ct__input){0};
-    if (x->needs_grad && rule_of(c->op, i) != ct__vjp_none) {
+    if (ct__needs(x) && rule_of(c->op, i) != ct__vjp_none) {
         in->from = ct__node_retain(ct__node_of(x));
         in->slot = x->slot;
         if (in->from->number >= n->number) n->number = in->from->number + 1;
@@ -231,7 +233,7 @@ static void share(void *node) { ((ct__node *)node)->shared = true; }
 
 static bool inplace_allowed(const char *operation, const ct_tensor *t)
 {
-    if (ct__ad.grad_off || !(t->needs_grad || t->storage->tracked)) return true;
+    if (ct__ad.grad_off || !(ct__needs(t) || t->storage->tracked)) return true;
     return ct__fail(CT_ERROR_GRAPH, operation,
                     "%s needs a gradient, or shares its values with one that does: changing it in place would not be recorded; use CT_NO_GRAD, or ct_detach and ct_clone",
                     ct__describe(t));

@@ -89,6 +89,12 @@ static inline ct__node *ct__node_retain(ct__node *n)
     return n;
 }
 void ct__node_release(void *node);
+/* Does t need a gradient? Handles of one leaf share the leaf's answer. */
+static inline bool ct__needs(const ct_tensor *t)
+{
+    const ct__node *n = t->graph;
+    return n && (n->op ? t->needs_grad : n->collects);
+}
 /* A leaf for t, or a carrier of tangents where `collects` is false; put into t's graph slot. NULL with an error. */
 ct__node *ct__node_leaf(ct_tensor *t, bool collects);
 /* Records a call: edges, kept values, parameters; puts itself into the outputs' graph slots. */

@@ -57,7 +57,7 @@ static ct_tensor *rows(problem *p, ct_tensor *x, ct_tensor *y, bool record)
 
 static ct_tensor *by_reverse(problem *p)
 {
-    ct_tensor *y = NULL, *x = p->x->needs_grad && !ct__ad.grad_off ? ct__identity(p->x) : ct__ad.active ? ct__identity(p->x) : ct__tensor_bare(p->x);
+    ct_tensor *y = NULL, *x = ct__needs(p->x) && !ct__ad.grad_off ? ct__identity(p->x) : ct__ad.active ? ct__identity(p->x) : ct__tensor_bare(p->x);
     if (!x || !ct_requires_grad(x, true)) return NULL;
     const bool before = ct_grad_mode(true);
     const int code = p->f(p->context, &x, &y);
@@ -66,8 +66,8 @@ static ct_tensor *by_reverse(problem *p)
     if (code) return ct__fail(CT_ERROR_USER, "ct_jacobian", "the function returned %d", code);
     if (!y) return ct__fail(CT_ERROR_NULL, "ct_jacobian", "the function left its output unset");
     if (!result_shape(p, y)) return NULL;
-    if (!y->needs_grad || y->count == 0) return zeros(p);
-    bool record = p->x->needs_grad;
+    if (!ct__needs(y) || y->count == 0) return zeros(p);
+    bool record = ct__needs(p->x);
     const ct__seed seed = {.node = y->graph, .slot = y->slot};
     const ct__target target = {.node = x->graph, .slot = x->slot};
     if (!before) record = false;

@@ -14,19 +14,18 @@ ct_tensor *ct_requires_grad(ct_tensor *t, bool yes)
     if (yes && !n && !(n = ct__node_leaf(t, true))) return NULL;
     if (!n || n->op) return t;
     n->collects = yes;
-    t->needs_grad = yes;
     t->storage->tracked = yes;
     return t;
 }
 
-bool ct_needs_grad(const ct_tensor *t) { return ct__check("ct_needs_grad", "t", t) && t->needs_grad; }
+bool ct_needs_grad(const ct_tensor *t) { return ct__check("ct_needs_grad", "t", t) && ct__needs(t); }
 
 /* The leaf's node, or NULL with an error. */
 static ct__node *leaf_of(const char *operation, const ct_tensor *t)
 {
     if (!ct__check(operation, "leaf", t)) return NULL;
     ct__node *n = t->graph;
-    if (!n || !t->needs_grad)
+    if (!ct__needs(t))
         return ct__fail(CT_ERROR_GRAPH, operation, "the tensor, %s, does not need a gradient; ct_requires_grad makes it a leaf", ct__describe(t));
     if (n->op)
         return ct__fail(CT_ERROR_GRAPH, operation, "the tensor is no leaf but the result of %s; ct_grad gives gradients of such", ct__node_title(n));
@@ -80,11 +79,31 @@ bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient)
     return true;
 }
 
+bool ct_set_data(ct_tensor *t, ct_tensor *values)
+{
+    if (!ct__check("ct_set_data", "t", t) || !ct__check("ct_set_data", "values", values) || !ct__may_change()) return false;
+    ct__node *n = t->graph;
+    if (n && n->op)
+        return ct__fail(CT_ERROR_GRAPH, "ct_set_data", "t is the result of %s; only leaves and constants take other values", ct__node_title(n));
+    if (!ct__same_shape(t, values))
+        return ct__fail(CT_ERROR_SHAPE, "ct_set_data", "values are %s, t is %s", ct__describe(values), ct__describe(t));
+    if (ct__needs(t) && !ct__is_float(values->dtype))
+        return ct__fail(CT_ERROR_DTYPE, "ct_set_data", "values are %s; t needs a gradient, so expected f32 or f64", ct__describe(values));
+    ct__tensor_take_values(t, values);
+    if (!n) return true;
+    if (n->grad) ct__release(n->grad);
+    n->grad = NULL;
+    n->spent = false;
+    n->dtype = values->dtype;
+    t->storage->tracked = t->storage->tracked || n->collects;
+    return true;
+}
+
 bool ct_add_hook(ct_tensor *t, ct_hook hook, void *context)
 {
     if (!ct__check("ct_add_hook", "t", t)) return false;
     if (!hook) return ct__fail_null("ct_add_hook", "hook");
-    if (!t->needs_grad)
+    if (!ct__needs(t))
         return ct__fail(CT_ERROR_GRAPH, "ct_add_hook", "t, %s, does not need a gradient, so none will reach it", ct__describe(t));
     ct__hook_record *h = ct__slab_get(sizeof *h);
     if (!h) return ct__fail_memory("ct_add_hook", sizeof *h);

@@ -101,6 +101,9 @@ ct_shape ct__batched(const ct_tensor *g, int own_rank, ct_shape own);
 /* A scalar of the call's float dtype: constants in formulas. */
 ct_tensor *ct__number(const ct_call *c, double value);
 
+/* Does t need a gradient? */
+bool ct__needs_grad(const ct_tensor *t);
+
 /* Fronts begin with this: false, with an error, where an operand is NULL. */
 static inline bool ct__check(const char *operation, const char *name, const ct_tensor *t)
 {

@@ -31,7 +31,7 @@ static int make_seeds(const char *operation, ct_tensor *const *outputs, ct_tenso
         if (cotangents && !ct__check(operation, "cotangents[]", cotangents[i])) return -1;
         ct_tensor *g = cotangent_for(operation, outputs[i], cotangents ? cotangents[i] : NULL, i);
         if (!g) return -1;
-        if (outputs[i]->needs_grad) seeds[n++] = (ct__seed){.node = outputs[i]->graph, .slot = outputs[i]->slot, .grad = g};
+        if (ct__needs(outputs[i])) seeds[n++] = (ct__seed){.node = outputs[i]->graph, .slot = outputs[i]->slot, .grad = g};
     }
     return n;
 }
@@ -105,7 +105,7 @@ static bool gradients(const char *operation, const ct__seed *seeds, int n_seeds,
     ct__target few[FEW], *targets = room_for(operation, few, n_inputs, sizeof *targets);
     if (!targets) return false;
     for (int i = 0; i < n_inputs; i++)
-        targets[i] = (ct__target){.node = inputs[i]->needs_grad ? inputs[i]->graph : NULL, .slot = inputs[i]->slot};
+        targets[i] = (ct__target){.node = ct__needs(inputs[i]) ? inputs[i]->graph : NULL, .slot = inputs[i]->slot};
     bool ok = n_seeds == 0 || ct__sweep(operation, seeds, n_seeds, targets, n_inputs, options);
     for (int i = 0; i < n_inputs; i++) {
         if (ok) ok = (grads[i] = hand_over(operation, &targets[i], inputs[i])) != NULL;
@@ -129,7 +129,7 @@ bool ct_grad(ct_tensor *const *outputs, ct_tensor *const *cotangents, int n_outp
         return ct__fail(CT_ERROR_VALUE, "ct_grad", "%d outputs and %d inputs; expected at least one of each", n_outputs, n_inputs);
     for (int i = 0; i < n_inputs; i++) {
         if (!ct__check("ct_grad", "inputs[]", inputs[i])) return false;
-        if (!inputs[i]->needs_grad)
+        if (!ct__needs(inputs[i]))
             return ct__fail(CT_ERROR_GRAPH, "ct_grad", "input %d, %s, does not need a gradient; ct_requires_grad before it is used", i + 1,
                             ct__describe(inputs[i]));
     }
@@ -165,7 +165,7 @@ static ct_tensor *primal(ct_tensor *x)
 {
     if (!ct__check("ct_vjp", "in[]", x)) return NULL;
     if (!ct__is_float(x->dtype)) return ct_alias(x);
-    if (x->needs_grad && !ct__ad.grad_off) return ct__identity(x);
+    if (ct__needs(x) && !ct__ad.grad_off) return ct__identity(x);
     ct_tensor *y = ct__ad.active ? ct__identity(x) : ct__tensor_bare(x);
     return y ? ct_requires_grad(y, true) : NULL;
 }
@@ -196,8 +196,8 @@ static bool pull_back(ct_tensor *const *in, int n_in, ct_tensor *const *original
     for (int i = 0; i < n_in; i++) targets[i] = (ct__target){.node = in[i]->graph};
     if (!ct__ad.grad_off) {
         if (n && !ct__reaches_other_leaves(seeds, n, targets, n_in, &record)) return false;
-        for (int i = 0; i < n_in; i++) record = record || originals[i]->needs_grad;
-        for (int i = 0; i < n_out; i++) record = record || cotangents[i]->needs_grad;
+        for (int i = 0; i < n_in; i++) record = record || ct__needs(originals[i]);
+        for (int i = 0; i < n_out; i++) record = record || ct__needs(cotangents[i]);
     }
     return gradients("ct_vjp", seeds, n, in, n_in, din, (ct_grad_options){.create_graph = record, .retain_graph = retain});
 }

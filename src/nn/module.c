@@ -18,7 +18,7 @@ typedef struct entry entry;
 struct entry {
     char name[NAME_SIZE];
     ct__nn_shared *own;
-    ct__nn_shared *other; /* what a cast under way will put in its place */
+    ct_tensor *cast;        /* what a cast under way will put in its place; NULL else */
     bool is_parameter;
     entry *next;
 };
@@ -469,46 +469,28 @@ bool ct_module_requires_grad(ct_module *module, bool yes)
     return ct_may_change_state() && walk(module, set_requires_grad, &yes);
 }
 
-/* Casting first makes all new tensors and only then, if none failed, puts them in place. */
+/* Casting first makes all new values and only then, if none failed, puts them in place. */
 static bool make_cast(const char *path, ct_module *module, entry *e, void *context)
 {
     (void)path, (void)module;
     const ct_dtype dtype = *(const ct_dtype *)context;
     ct_tensor *t = e ? e->own->tensor : NULL;
     if (!e || !ct__nn_is_float(t) || ct_dtype_of(t) == dtype) return true;
-    CT_SCOPE;
     CT_NO_GRAD;
-    ct_tensor *cast = ct_cast(t, dtype);
-    e->other = cast ? own_copy("ct_module_cast", cast, e->is_parameter && ct_needs_grad(t)) : NULL;
-    return e->other;
+    ct_tensor *values = ct_cast(t, dtype);
+    e->cast = values ? ct_keep(values) : NULL;
+    return e->cast;
 }
 
-/* Writers of modules keep borrowed handles of their parameters in the state, and these must follow the cast: an aligned word of
- * the state that is the handle's address is the handle. */
-static void replace_in_state(ct_module *module, ct_tensor *old, ct_tensor *new)
+/* Takes the new values where the context says that all are there, else lets them go. */
+static bool finish_cast(const char *path, ct_module *module, entry *e, void *context)
 {
-    for (size_t at = 0; at + sizeof old <= module->state_size; at += alignof(ct_tensor *))
-        if (memcmp(module->state + at, &old, sizeof old) == 0) memcpy(module->state + at, &new, sizeof new);
-}
-
-static bool take_cast(const char *path, ct_module *module, entry *e, void *context)
-{
-    (void)path, (void)context;
-    if (!e || !e->other) return true;
-    replace_in_state(module, e->own->tensor, e->other->tensor);
-    ct__nn_release(e->own);
-    e->own = e->other;
-    e->other = NULL;
-    return true;
-}
-
-static bool drop_cast(const char *path, ct_module *module, entry *e, void *context)
-{
-    (void)path, (void)module, (void)context;
-    if (!e) return true;
-    ct__nn_release(e->other);
-    e->other = NULL;
-    return true;
+    (void)path, (void)module;
+    if (!e || !e->cast) return true;
+    const bool ok = !*(const bool *)context || ct_set_data(e->own->tensor, e->cast);
+    ct_free(e->cast);
+    e->cast = NULL;
+    return ok;
 }
 
 bool ct_module_cast(ct_module *module, ct_dtype dtype)
@@ -518,9 +500,8 @@ bool ct_module_cast(ct_module *module, ct_dtype dtype)
         return ct_raise(CT_ERROR_DTYPE, "ct_module_cast", "%s cannot be cast to %s: expected f32 or f64", module->kind,
                         ct_dtype_size(dtype) ? ct_dtype_name(dtype) : "a number that is no dtype");
     if (!ct_may_change_state()) return false;
-    const bool ok = walk(module, make_cast, &dtype);
-    walk(module, ok ? take_cast : drop_cast, NULL);
-    return ok;
+    bool ok = walk(module, make_cast, &dtype);
+    return walk(module, finish_cast, &ok) && ok;
 }
 
 /* ---- printing ----------------------------------------------------------------------------------------- */

@@ -5,6 +5,14 @@
  */
 #include "ops/reduce.h"
 
+/* A record's .impl. */
+typedef struct reducing {
+    ct__reduction kind;
+    const char *title;
+} reducing;
+
+enum { CHUNK = 64 };
+
 typedef struct arg_params {
     int64_t axis; /* from the end: -1 is the last */
     int64_t keepdim;
@@ -27,18 +35,23 @@ static bool arg_shape(ct_call *c)
     return ct__fail(CT_ERROR_SHAPE, ct__op_title(c->op), "x is %s: no elements along axis %d", ct__describe(x), axis);
 }
 
-/* The first k with x_k = top; where top is NaN, the first NaN. */
+/* The first k with x_k = top; where top is NaN, the first NaN (else there is none). A chunk is searched from its end without
+ * a branch, for where it stops nobody can predict. */
 #define SEARCH(T)                                                                                                      \
     {                                                                                                                  \
         const T *x = (const T *)(const void *)row;                                                                     \
         const T top = *(const T *)(const void *)at;                                                                    \
-        while (k < n - 1 && x[k] != top && !(top != top && x[k] != x[k])) k++;                                         \
-        return k;                                                                                                      \
+        for (int64_t from = 0; from < n; from += CHUNK) {                                                              \
+            int64_t found = n;                                                                                         \
+            for (int64_t k = n - from < CHUNK ? n - 1 : from + CHUNK - 1; k >= from; k--)                              \
+                found = ((x[k] == top) | (x[k] != x[k])) ? k : found;                                                  \
+            if (found < n) return found;                                                                               \
+        }                                                                                                              \
+        return 0;                                                                                                      \
     }
 
 static int64_t first_place(ct_dtype dtype, const char *row, int64_t n, const char *at)
 {
-    int64_t k = 0;
     switch (dtype) {
     case CT_F32: SEARCH(float)
     case CT_F64: SEARCH(double)
@@ -51,33 +64,32 @@ static int64_t first_place(ct_dtype dtype, const char *row, int64_t n, const cha
 static bool arg_forward(const ct_call *c)
 {
     const arg_params *p = c->params;
-    const char *title = ct__op_title(c->op);
+    const reducing *r = c->op->impl;
     const ct_tensor *x = c->in[0];
     const int axis = x->rank + (int)p->axis;
     if (x->count == 0) return true;
-    ct_tensor *rows = ct__rows_of(title, x, 1u << axis);
+    ct_tensor *rows = ct__rows_of(r->title, x, 1u << axis);
     if (!rows) return false;
     const int64_t n = x->dim[axis], step = n * (int64_t)ct__size(x), count = c->out[0]->count;
-    const ct__reduction *kind = c->op->impl;
     int64_t *y = (int64_t *)(void *)c->out[0]->data;
     /* The extremes, of at most 8 bytes each, come to the end of the result's memory and are read before they are overwritten. */
     char *extremes = (char *)(y + count) - (size_t)count * ct__size(x);
-    bool ok = ct__reduce(title, *kind, rows, 1u << (rows->rank - 1), NULL, 1, extremes);
+    bool ok = ct__reduce(r->title, r->kind, rows, 1u << (rows->rank - 1), NULL, 1, extremes);
     for (int64_t i = 0; ok && i < count; i++)
         y[i] = first_place((ct_dtype)x->dtype, rows->data + i * step, n, extremes + (size_t)i * ct__size(x));
     ct__release(rows);
     return ok;
 }
 
-static const ct__reduction kind_max = CT__MAX, kind_min = CT__MIN;
-
 const ct_op ct__op_argmax = {
     .name = "argmax", .inputs = 1, .params = sizeof(arg_params), .shape = arg_shape, .forward = arg_forward,
-    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &kind_max, .doc = "index of the largest x along an axis"};
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none},
+    .impl = &(const reducing){CT__MAX, "ct_argmax"}, .doc = "index of the largest x along an axis"};
 
 const ct_op ct__op_argmin = {
     .name = "argmin", .inputs = 1, .params = sizeof(arg_params), .shape = arg_shape, .forward = arg_forward,
-    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &kind_min, .doc = "index of the smallest x along an axis"};
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none},
+    .impl = &(const reducing){CT__MIN, "ct_argmin"}, .doc = "index of the smallest x along an axis"};
 
 static ct_tensor *apply_arg(const char *operation, const ct_op *op, ct_tensor *x, int axis, bool keepdim)
 {

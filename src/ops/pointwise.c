@@ -8,6 +8,8 @@
 
 #include <cotangent/ops.h>
 
+#include <float.h>
+
 const ct__pointwise_table *ct__pointwise_kernels(void)
 {
 #ifdef CT__HAVE_X86_VARIANTS
@@ -93,10 +95,9 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
 #define SIGMOID(a) ct_sigmoid(a)
 #define POW(a, b) ct_pow(a, b)
 #define HYPOT(a, b) ct_hypot(a, b)
-#define TWO_BY_SQRT_PI 1.12837916709551257390
-#define SQRT_HALF 0.70710678118654752440
-#define ONE_BY_SQRT_2PI 0.39894228040143267794
-#define GELU_K 0.79788456080286535588
+#define CUT(a, b) ct_clamp(a, -(b), b)
+#define LEAST (c->dtype == CT_F32 ? (double)FLT_MIN : DBL_MIN)
+#define MOST (c->dtype == CT_F32 ? (double)FLT_MAX : DBL_MAX)
 
 /* a, with 1 in place of 0. */
 static ct_tensor *nonzero(const ct_call *c, ct_tensor *a) { return ct_where(ct_eq(a, NUM(0)), NUM(1), a); }

@@ -7,14 +7,11 @@
 #include "ops/pointwise.h"
 #include "tensor/vmath.h"
 
+#include <float.h>
+
 #define CAT(a, b) CAT_(a, b)
 #define CAT_(a, b) a##_##b
 #define AT(name) CAT(name, SUFFIX) /* name_f32 */
-
-#define TWO_BY_SQRT_PI 1.12837916709551257390
-#define SQRT_HALF 0.70710678118654752440
-#define ONE_BY_SQRT_2PI 0.39894228040143267794
-#define GELU_K 0.79788456080286535588 /* sqrt(2 / pi) */
 
 #define SIMD _Pragma("omp simd")
 #define LOOP SIMD for (int64_t i = 0; i < n; i++)
@@ -37,6 +34,7 @@
 #define SIGN(a) AT(signum)(a)
 #define MAX(a, b) AT(larger)(a, b)
 #define MIN(a, b) AT(smaller)(a, b)
+#define CUT(a, b) AT(cut)(a, (T)(b))
 #define NONZERO(a) AT(nonzero)(a)
 #define EXP(a) AT(ct__exp)(a)
 #define EXPM1(a) AT(ct__expm1)(a)
@@ -69,15 +67,23 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 
 #define T float
 #define SUFFIX f32
+#define LEAST FLT_MIN
+#define MOST FLT_MAX
 #include "ops/pointwise_loops.h"
 #undef T
 #undef SUFFIX
+#undef LEAST
+#undef MOST
 
 #define T double
 #define SUFFIX f64
+#define LEAST DBL_MIN
+#define MOST DBL_MAX
 #include "ops/pointwise_loops.h"
 #undef T
 #undef SUFFIX
+#undef LEAST
+#undef MOST
 
 /* ---- integers: the _ANY lines again, with arithmetic that wraps ---- */
 

@@ -32,6 +32,7 @@ static inline T AT(bound)(double v) { return v != v ? (T)0 : v <= (double)LOWEST
 typedef double AT(parameter);
 #else
 static inline T AT(nonzero)(T x) { return x == 0 ? (T)1 : x; }
+static inline T AT(cut)(T x, T end) { return AT(choose)(x < -end, -end, AT(choose)(x > end, end, x)); }
 typedef T AT(parameter);
 #endif
 

@@ -13,7 +13,7 @@
 ct_tensor *ct__to_dtype(ct_tensor *x, ct_dtype dtype)
 {
     if (x->dtype == dtype && !x->weak) return x;
-    if (x->needs_grad || ct__ad.active) return ct_cast(x, dtype);
+    if (ct__needs_grad(x) || ct__ad.active) return ct_cast(x, dtype);
     ct_tensor *y = ct__tensor_like("a cast", x, dtype);
     if (y) ct__copy(y, x);
     return y;
@@ -24,7 +24,7 @@ ct_tensor *ct__to_float(ct_tensor *x) { return ct__is_float(x->dtype) ? x : ct__
 ct_tensor *ct__to_shape(ct_tensor *x, ct_shape shape)
 {
     if (ct__shape_equal(ct__shape(x), shape)) return x;
-    if (x->needs_grad || ct__ad.active) return ct_expand(x, shape);
+    if (ct__needs_grad(x) || ct__ad.active) return ct_expand(x, shape);
     int64_t stride[CT_MAX_RANK];
     for (int64_t i = 1; i <= shape.rank; i++) {
         const bool own = i <= x->rank && x->dim[x->rank - i] != 1;

@@ -125,22 +125,24 @@ static ct_tensor *cast_and_apply(const char *operation, const ct_op *op, ct_tens
     return y;
 }
 
-/* The kind of reduction is the record's .impl. */
+/* A record's .impl. */
+typedef struct reducing {
+    ct__reduction kind;
+    const char *title;
+} reducing;
+
 static bool reduce_shape(ct_call *c)
 {
-    const ct__reduction *kind = c->op->impl;
-    return ct__reduced_shape(c, ct__reduced_dtype(*kind, (ct_dtype)c->in[0]->dtype));
+    const reducing *r = c->op->impl;
+    return ct__reduced_shape(c, ct__reduced_dtype(r->kind, (ct_dtype)c->in[0]->dtype));
 }
 
 static bool reduce_forward(const ct_call *c)
 {
     const ct_tensor *x = c->in[0];
-    const ct__reduction *kind = c->op->impl;
-    return ct__reduce(ct__op_title(c->op), *kind, x, ct__axes_front(c->params, x->rank), NULL, 1, c->out[0]->data);
+    const reducing *r = c->op->impl;
+    return ct__reduce(r->title, r->kind, x, ct__axes_front(c->params, x->rank), NULL, 1, c->out[0]->data);
 }
-
-static const ct__reduction kind_sum = CT__SUM, kind_prod = CT__PROD, kind_max = CT__MAX, kind_min = CT__MIN, kind_any = CT__ANY,
-                           kind_all = CT__ALL;
 
 /* ---- sum: y_c = sum_k x_ck,  <g, dy> = sum_ck g_c dx_ck,  so gx_ck = g_c.  Checked: sum, all samples ---- */
 
@@ -148,7 +150,8 @@ static ct_tensor *sum_vjp(const ct_call *c, ct_tensor *const *g) { return ct__sp
 
 const ct_op ct__op_sum = {
     .name = "sum", .inputs = 1, .keeps = KEEP_SHAPES, .params = sizeof(ct__axes_params), .shape = reduce_shape,
-    .forward = reduce_forward, .vjp = {sum_vjp}, .linear = true, .impl = &kind_sum, .doc = "sum of x over axes"};
+    .forward = reduce_forward, .vjp = {sum_vjp}, .linear = true,
+    .impl = &(const reducing){CT__SUM, "ct_sum"}, .doc = "sum of x over axes"};
 
 ct_tensor *ct_sum(ct_tensor *x, ct_axes axes, bool keepdim)
 {
@@ -180,7 +183,8 @@ static ct_tensor *mean_vjp(const ct_call *c, ct_tensor *const *g)
 
 const ct_op ct__op_mean = {
     .name = "mean", .inputs = 1, .keeps = KEEP_SHAPES, .params = sizeof(ct__axes_params), .shape = reduce_shape,
-    .forward = mean_forward, .vjp = {mean_vjp}, .linear = true, .impl = &kind_sum, .doc = "mean of x over axes"};
+    .forward = mean_forward, .vjp = {mean_vjp}, .linear = true,
+    .impl = &(const reducing){CT__SUM, "ct_mean"}, .doc = "mean of x over axes"};
 
 ct_tensor *ct_mean(ct_tensor *x, ct_axes axes, bool keepdim)
 {
@@ -268,7 +272,8 @@ static bool prod_fused(const ct_call *c, ct_tensor *const *g, const bool *need, 
 
 const ct_op ct__op_prod = {
     .name = "prod", .inputs = 1, .keeps = KEEP_X, .params = sizeof(ct__axes_params), .shape = reduce_shape,
-    .forward = reduce_forward, .vjp = {prod_vjp}, .jvp = {prod_jvp}, .fused = prod_fused, .impl = &kind_prod,
+    .forward = reduce_forward, .vjp = {prod_vjp}, .jvp = {prod_jvp}, .fused = prod_fused,
+    .impl = &(const reducing){CT__PROD, "ct_prod"},
     .doc = "product of x over axes"};
 
 ct_tensor *ct_prod(ct_tensor *x, ct_axes axes, bool keepdim)
@@ -304,7 +309,8 @@ static ct_tensor *extreme_jvp(const ct_call *c, ct_tensor *dx) { return ct__sum_
 
 const ct_op ct__op_max = {
     .name = "max", .inputs = 1, .keeps = KEEP_X | KEEP_Z, .params = sizeof(ct__axes_params), .shape = extreme_shape,
-    .forward = reduce_forward, .vjp = {extreme_vjp}, .jvp = {extreme_jvp}, .impl = &kind_max, .doc = "largest x over axes"};
+    .forward = reduce_forward, .vjp = {extreme_vjp}, .jvp = {extreme_jvp},
+    .impl = &(const reducing){CT__MAX, "ct_max"}, .doc = "largest x over axes"};
 
 ct_tensor *ct_max(ct_tensor *x, ct_axes axes, bool keepdim)
 {
@@ -313,7 +319,8 @@ ct_tensor *ct_max(ct_tensor *x, ct_axes axes, bool keepdim)
 
 const ct_op ct__op_min = {
     .name = "min", .inputs = 1, .keeps = KEEP_X | KEEP_Z, .params = sizeof(ct__axes_params), .shape = extreme_shape,
-    .forward = reduce_forward, .vjp = {extreme_vjp}, .jvp = {extreme_jvp}, .impl = &kind_min, .doc = "smallest x over axes"};
+    .forward = reduce_forward, .vjp = {extreme_vjp}, .jvp = {extreme_jvp},
+    .impl = &(const reducing){CT__MIN, "ct_min"}, .doc = "smallest x over axes"};
 
 ct_tensor *ct_min(ct_tensor *x, ct_axes axes, bool keepdim)
 {
@@ -324,7 +331,7 @@ ct_tensor *ct_min(ct_tensor *x, ct_axes axes, bool keepdim)
 
 const ct_op ct__op_any = {
     .name = "any", .inputs = 1, .params = sizeof(ct__axes_params), .shape = reduce_shape, .forward = reduce_forward,
-    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &kind_any, .doc = "is any x not 0"};
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &(const reducing){CT__ANY, "ct_any"}, .doc = "is any x not 0"};
 
 ct_tensor *ct_any(ct_tensor *x, ct_axes axes, bool keepdim)
 {
@@ -334,7 +341,7 @@ ct_tensor *ct_any(ct_tensor *x, ct_axes axes, bool keepdim)
 
 const ct_op ct__op_all = {
     .name = "all", .inputs = 1, .params = sizeof(ct__axes_params), .shape = reduce_shape, .forward = reduce_forward,
-    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &kind_all, .doc = "are all x not 0"};
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &(const reducing){CT__ALL, "ct_all"}, .doc = "are all x not 0"};
 
 ct_tensor *ct_all(ct_tensor *x, ct_axes axes, bool keepdim)
 {

@@ -28,9 +28,8 @@ static bool same_shape(ct_call *c)
     return true;
 }
 
-static bool forward(const ct_call *c, ct__row_function function)
+static bool forward(const char *title, const ct_call *c, ct__row_function function)
 {
-    const char *title = ct__op_title(c->op);
     const ct_tensor *x = c->in[0];
     ct_tensor *y = c->out[0];
     const unsigned mask = axis_mask(c, x);
@@ -43,9 +42,8 @@ static bool forward(const ct_call *c, ct__row_function function)
 }
 
 /* gx from the result y and g, a stack of which may stand before one y. */
-static bool fused(const ct_call *c, ct_tensor *g, ct_tensor **gx, ct__row_function function)
+static bool fused(const char *title, const ct_call *c, ct_tensor *g, ct_tensor **gx, ct__row_function function)
 {
-    const char *title = ct__op_title(c->op);
     const ct_tensor *y = c->out[0];
     const unsigned mask = axis_mask(c, g);
     const int64_t n = y->dim[y->rank + ((const axis_params *)c->params)->axis];
@@ -78,7 +76,7 @@ static ct_tensor *apply_along(const char *operation, const ct_op *op, ct_tensor 
 
 /* ---- softmax: s_i = e^(x_i - max) / sum_j e^(x_j - max),  ds = s (dx - <s, dx>),  so gx = s (g - <s, g>) ---- */
 
-static bool softmax_forward(const ct_call *c) { return forward(c, CT__SOFTMAX); }
+static bool softmax_forward(const ct_call *c) { return forward("ct_softmax", c, CT__SOFTMAX); }
 
 /* The derivative is its own transpose. Checked: softmax, all samples */
 static ct_tensor *softmax_slope(const ct_call *c, ct_tensor *d)
@@ -91,7 +89,7 @@ static ct_tensor *softmax_jvp(const ct_call *c, ct_tensor *dx) { return softmax_
 
 static bool softmax_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
-    return !need[0] || fused(c, g[0], gx, CT__SOFTMAX_VJP);
+    return !need[0] || fused("ct_softmax", c, g[0], gx, CT__SOFTMAX_VJP);
 }
 
 const ct_op ct__op_softmax = {
@@ -103,7 +101,7 @@ ct_tensor *ct_softmax(ct_tensor *x, int axis) { return apply_along("ct_softmax",
 
 /* ---- log_softmax: y_i = x_i - log sum_j e^x_j,  dy = dx - sum_j e^y_j dx_j,  so gx = g - e^y sum_j g_j ---- */
 
-static bool log_softmax_forward(const ct_call *c) { return forward(c, CT__LOG_SOFTMAX); }
+static bool log_softmax_forward(const ct_call *c) { return forward("ct_log_softmax", c, CT__LOG_SOFTMAX); }
 
 /* Checked: log_softmax, all samples */
 static ct_tensor *log_softmax_vjp(const ct_call *c, ct_tensor *const *g)
@@ -117,7 +115,7 @@ static ct_tensor *log_softmax_jvp(const ct_call *c, ct_tensor *dx)
 
 static bool log_softmax_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
-    return !need[0] || fused(c, g[0], gx, CT__LOG_SOFTMAX_VJP);
+    return !need[0] || fused("ct_log_softmax", c, g[0], gx, CT__LOG_SOFTMAX_VJP);
 }
 
 const ct_op ct__op_log_softmax = {

@@ -56,10 +56,9 @@ static double divisor(const ct_call *c)
 }
 
 /* The variances, in two passes: means, then squared distances from them. */
-static bool variances(const ct_call *c, double *v)
+static bool variances(const char *title, const ct_call *c, double *v)
 {
     const ct_tensor *x = c->in[0];
-    const char *title = ct__op_title(c->op);
     const unsigned mask = ct__axes_front(c->params, x->rank);
     const double n = (double)ct__axes_count(c->params, ct__shape(x)), d = divisor(c);
     const int64_t count = c->out[0]->count;
@@ -77,7 +76,7 @@ static bool var_forward(const ct_call *c)
 {
     numbers v;
     if (!numbers_get("ct_var", &v, c->out[0]->count)) return false;
-    const bool ok = variances(c, v.at);
+    const bool ok = variances("ct_var", c, v.at);
     if (ok) store_all(c->out[0], v.at);
     numbers_put(&v);
     return ok;
@@ -123,7 +122,7 @@ static bool std_forward(const ct_call *c)
 {
     numbers v;
     if (!numbers_get("ct_std", &v, c->out[0]->count)) return false;
-    const bool ok = variances(c, v.at);
+    const bool ok = variances("ct_std", c, v.at);
     for (int64_t i = 0; ok && i < c->out[0]->count; i++) v.at[i] = sqrt(v.at[i]);
     if (ok) store_all(c->out[0], v.at);
     numbers_put(&v);

@@ -31,6 +31,28 @@ const ct_op ct__op_where = {
     .vjp = {ct__vjp_none, vjp_x, vjp_y}, .jvp = {ct__jvp_none, jvp_x, jvp_y}, .doc = "k ? x : y",
 };
 
+/* The shape that the three have together. */
+static bool common_shape(ct_tensor *const *in, ct_shape *shape)
+{
+    return (ct__broadcast(ct__shape(in[1]), ct__shape(in[2]), shape) && ct__broadcast(ct__shape(in[0]), *shape, shape)) ||
+           ct__fail(CT_ERROR_SHAPE, "ct_where", "shapes do not broadcast: the condition is %s, x is %s, y is %s", ct__describe(in[0]),
+                    ct__describe(in[1]), ct__describe(in[2]));
+}
+
+static ct_tensor *selected(ct_tensor *condition, ct_tensor *x, ct_tensor *y)
+{
+    ct_tensor *in[] = {condition, x, y};
+    ct_shape shape;
+    if (!common_shape(in, &shape)) return NULL;
+    const bool bools = x->dtype == CT_BOOL && y->dtype == CT_BOOL; /* these stay what they are */
+    if (!bools && !ct__match_dtypes("ct_where", &in[1], &in[2], false)) return NULL;
+    for (int i = 0; i < 3; i++) {
+        in[i] = ct__to_shape(in[i], shape);
+        if (!in[i]) return NULL;
+    }
+    return ct__apply(&ct__op_where, in, 3, NULL);
+}
+
 ct_tensor *ct_where(ct_tensor *condition, ct_tensor *x, ct_tensor *y)
 {
     if (!ct__check("ct_where", "condition", condition) || !ct__check("ct_where", "x", x) || !ct__check("ct_where", "y", y)) return NULL;
@@ -38,18 +60,7 @@ ct_tensor *ct_where(ct_tensor *condition, ct_tensor *x, ct_tensor *y)
         return ct__fail(CT_ERROR_DTYPE, "ct_where", "the condition is %s; expected bool: a comparison, or ct_cast(condition, CT_BOOL)",
                         ct__describe(condition));
     const int scope = ct_scope_begin();
-    ct_tensor *in[] = {condition, x, y}, *z = NULL;
-    const bool bools = x->dtype == CT_BOOL && y->dtype == CT_BOOL && ct__same_shape(x, y);
-    if (bools || ct__match("ct_where", &in[1], &in[2], false)) {
-        ct_shape shape;
-        if (!ct__broadcast(ct__shape(condition), ct__shape(in[1]), &shape))
-            ct__fail(CT_ERROR_SHAPE, "ct_where", "shapes do not broadcast: the condition is %s, x is %s, y is %s", ct__describe(condition),
-                     ct__describe(x), ct__describe(y));
-        else {
-            for (int i = 0; i < 3; i++) in[i] = in[i] ? ct__to_shape(in[i], shape) : NULL;
-            z = in[0] && in[1] && in[2] ? ct__apply(&ct__op_where, in, 3, NULL) : NULL;
-        }
-    }
+    ct_tensor *z = selected(condition, x, y);
     if (z) ct_scope_return(z);
     ct_scope_end(scope);
     return z;

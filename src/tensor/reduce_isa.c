@@ -25,8 +25,8 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 #define PLAIN(x, about, scale) (x)
 #define INTEGER(x, about, scale) ((uint64_t)(int64_t)(x))
 #define ADD(a, b) ((a) + (b))
-#define AT_F32(p) (*(const f32x8_at *)(const void *)(p))
-#define AT_F64(p) (*(const f64x4_at *)(const void *)(p))
+#define AT_F32(p, about) (*(const f32x8_at *)(const void *)(p))
+#define AT_F64(p, about) (*(const f64x4_at *)(const void *)(p))
 
 #define TERM PLAIN
 #define JOIN ADD
@@ -110,8 +110,8 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 /* ---- largest and smallest ---- */
 
 /* Once NaN, always NaN: nothing compares with it, and another one replaces it. */
-#define LARGER(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
-#define SMALLER(a, b) ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
+#define LARGER(a, b) ((b) != (b) ? (b) : (b) > (a) ? (b) : (a))
+#define SMALLER(a, b) ((b) != (b) ? (b) : (b) < (a) ? (b) : (a))
 /* The bits of b where the mask is all ones, else of a. */
 #define PICK(V, I, a, b, mask) ((V)(((I)(b) & (mask)) | ((I)(a) & ~(mask))))
 #define LARGER_F32(a, b) PICK(f32x8, i32x8, a, b, ((b) > (a)) | ((b) != (b)))
@@ -237,10 +237,10 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 /* ---- floats in f64 ---- */
 
 #define SQUARE(x, about, scale) ((((double)(x) - (about)) * (scale)) * (((double)(x) - (about)) * (scale)))
-#define WIDENED(p) __builtin_convertvector(*(const f32x4_at *)(const void *)(p), f64x4)
-#define VSQUARE(x) ((((x) - about) * scale) * (((x) - about) * scale))
-#define VSQUARE_F32(p) VSQUARE(WIDENED(p))
-#define VSQUARE_F64(p) VSQUARE(AT_F64(p))
+#define WIDENED(p, about) __builtin_convertvector(*(const f32x4_at *)(const void *)(p), f64x4)
+#define VSQUARE(x, about) ((((x) - (about)) * scale) * (((x) - (about)) * scale))
+#define VSQUARE_F32(p, about) VSQUARE(WIDENED(p, about), about)
+#define VSQUARE_F64(p, about) VSQUARE(AT_F64(p, about), about)
 
 #define TERM PLAIN
 #define JOIN ADD

@@ -3,8 +3,8 @@
  *     SUFFIX                 ends the functions' names: sum_f32
  *     S, A                   types of an element and of the accumulator; A may be left out where it is S
  *     START                  the reduction of nothing
- *     V, LOAD(p), VJOIN      where rows are to be reduced by vectors: 32 bytes of A, the terms of the elements at p, and the
- *                            join of two V. The lanes are the same for every instruction set: so is the order of a sum.
+ *     V, LOAD(p, about), VJOIN   for floats: vectors of 32 bytes of A, the terms of the elements at p, and the join of two.
+ *                            The lanes are the same for every instruction set: so is the order of a sum.
  * which it undefines at its end, and these, which stay for the next dtype:
  *     TERM(x, about, scale)  what an element contributes
  *     JOIN(a, b)             of two accumulators; evaluates them more than once
@@ -25,14 +25,14 @@ static inline A NAME(block)(const S *x, int64_t n, double about, double scale)
     A s = START;
     int64_t i = 0;
     if (n >= W) {
-        V a = LOAD(x);
+        V a = LOAD(x, about);
         i = W;
         if (n >= 4 * W) {
-            V b = LOAD(x + W), c = LOAD(x + 2 * W), d = LOAD(x + 3 * W);
+            V b = LOAD(x + W, about), c = LOAD(x + 2 * W, about), d = LOAD(x + 3 * W, about);
             for (i = 4 * W; i + 8 * W <= n; i += 8 * W) {
                 const S *y = x + i, *z = y + 4 * W;
-                const V p = LOAD(y), q = LOAD(y + W), r = LOAD(y + 2 * W), t = LOAD(y + 3 * W);
-                const V p2 = LOAD(z), q2 = LOAD(z + W), r2 = LOAD(z + 2 * W), t2 = LOAD(z + 3 * W);
+                const V p = LOAD(y, about), q = LOAD(y + W, about), r = LOAD(y + 2 * W, about), t = LOAD(y + 3 * W, about);
+                const V p2 = LOAD(z, about), q2 = LOAD(z + W, about), r2 = LOAD(z + 2 * W, about), t2 = LOAD(z + 3 * W, about);
                 const V p3 = VJOIN(p, p2), q3 = VJOIN(q, q2), r3 = VJOIN(r, r2), t3 = VJOIN(t, t2);
                 a = VJOIN(a, p3);
                 b = VJOIN(b, q3);
@@ -44,7 +44,7 @@ static inline A NAME(block)(const S *x, int64_t n, double about, double scale)
             a = VJOIN(a, c);
         }
         for (; i + W <= n; i += W) {
-            const V p = LOAD(x + i);
+            const V p = LOAD(x + i, about);
             a = VJOIN(a, p);
         }
         A lane[W];
@@ -85,38 +85,55 @@ static void NAME(rows)(const char *x, int64_t step, int64_t count, int64_t n, co
     }
 }
 
-static void NAME(columns)(const char *const *row, int64_t count, int64_t n, const ct__term *t, char *out)
+/* y_i = join of the terms of one row, or of four in pairs, at i; of y_i and these where `more`. Both are constants here. */
+static inline __attribute__((always_inline)) void NAME(add_rows)(const char *const *row, bool four, bool more, int64_t n,
+                                                                 const ct__term *t, A *restrict y)
 {
-    A *restrict y = (A *)(void *)out;
+    const S *restrict a = (const S *)(const void *)row[0], *restrict b = (const S *)(const void *)row[four ? 1 : 0];
+    const S *restrict c = (const S *)(const void *)row[four ? 2 : 0], *restrict d = (const S *)(const void *)row[four ? 3 : 0];
     const double *restrict about = t->about;
     const double scale = t->scale;
-    int64_t r = count % 4;
+    int64_t i = 0;
     (void)about, (void)scale;
-    if (r > 0) {
-        const S *restrict a = (const S *)(const void *)row[0];
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) y[i] = TERM(a[i], about[i], scale);
-    }
-    for (int64_t k = 1; k < r; k++) {
-        const S *restrict a = (const S *)(const void *)row[k];
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) y[i] = NAME(pair)(y[i], TERM(a[i], about[i], scale));
-    }
-    for (; r < count; r += 4) {
-        const S *restrict a = (const S *)(const void *)row[r], *restrict b = (const S *)(const void *)row[r + 1];
-        const S *restrict c = (const S *)(const void *)row[r + 2], *restrict d = (const S *)(const void *)row[r + 3];
-        if (r == 0) {
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++)
-                y[i] = NAME(pair)(NAME(pair)(TERM(a[i], about[i], scale), TERM(b[i], about[i], scale)),
-                                  NAME(pair)(TERM(c[i], about[i], scale), TERM(d[i], about[i], scale)));
-            continue;
+#ifdef V
+#define ABOUT (*(const f64x4_at *)(const void *)(about + i))
+    enum { W = 32 / sizeof(A) };
+    typedef V v_at __attribute__((aligned(4), may_alias));
+    for (; i + W <= n; i += W) {
+        V sum = LOAD(a + i, ABOUT);
+        if (four) {
+            const V p = LOAD(b + i, ABOUT), q = LOAD(c + i, ABOUT), r = LOAD(d + i, ABOUT), s = VJOIN(q, r);
+            sum = VJOIN(sum, p);
+            sum = VJOIN(sum, s);
         }
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++)
-            y[i] = NAME(pair)(y[i], NAME(pair)(NAME(pair)(TERM(a[i], about[i], scale), TERM(b[i], about[i], scale)),
-                                               NAME(pair)(TERM(c[i], about[i], scale), TERM(d[i], about[i], scale))));
+        if (more) {
+            const V before = *(const v_at *)(void *)(y + i);
+            sum = VJOIN(before, sum);
+        }
+        *(v_at *)(void *)(y + i) = sum;
     }
+#undef ABOUT
+#endif
+    for (; i < n; i++) {
+        A sum = TERM(a[i], about[i], scale);
+        if (four)
+            sum = NAME(pair)(NAME(pair)(sum, TERM(b[i], about[i], scale)),
+                             NAME(pair)(TERM(c[i], about[i], scale), TERM(d[i], about[i], scale)));
+        y[i] = more ? NAME(pair)(y[i], sum) : sum;
+    }
+}
+
+static void NAME(columns)(const char *const *row, int64_t count, int64_t n, const ct__term *t, char *out)
+{
+    A *y = (A *)(void *)out;
+    int64_t r = count % 4;
+    if (r > 0) NAME(add_rows)(row, false, false, n, t, y);
+    for (int64_t k = 1; k < r; k++) NAME(add_rows)(row + k, false, true, n, t, y);
+    if (r == 0) {
+        NAME(add_rows)(row, true, false, n, t, y);
+        r = 4;
+    }
+    for (; r < count; r += 4) NAME(add_rows)(row + r, true, true, n, t, y);
 }
 
 static void NAME(join)(char *out, const char *more, int64_t n)

@@ -18,6 +18,12 @@ static inline void NAME(exp_all)(T *y, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] = NAME(ct__exp)(y[i]);
 }
 
+static inline void NAME(log1p_all)(T *y, int64_t n)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) y[i] = NAME(ct__log1p)(y[i]);
+}
+
 /* y_k = x_k - max x_k for each of m rows; the maxima are not needed again. */
 static inline void NAME(shift_rows)(const T *restrict x, int64_t m, int64_t n, T *restrict y)
 {
@@ -51,7 +57,12 @@ static void NAME(softmax)(int64_t rows, int64_t n, char *const *p)
 static inline T NAME(other_tops)(const T *x, T top, int64_t n)
 {
     int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) count += x[i] - top == 0;
+    for (int64_t from = 0; from < n; from += CT__ROWS_CHUNK) { /* an int in the inner loop: as wide as f32, for vectors */
+        const int64_t end = n - from < CT__ROWS_CHUNK ? n : from + CT__ROWS_CHUNK;
+        int some = 0;
+        for (int64_t i = from; i < end; i++) some += x[i] - top == 0;
+        count += some;
+    }
     return (T)(count - 1);
 }
 
@@ -81,7 +92,7 @@ static T NAME(sum_rest)(const T *x, T top, int64_t n)
 /* y_i = d_i - log(1 + sum of e^d_j over all but one maximum), d = x - max: small terms count beside e^0 = 1, too. */
 static void NAME(log_softmax)(int64_t rows, int64_t n, char *const *p)
 {
-    T *y = (T *)(void *)p[0], e[CT__ROWS_CHUNK];
+    T *y = (T *)(void *)p[0], e[CT__ROWS_CHUNK], rest[CT__ROWS_CHUNK];
     const T *x = (const T *)(const void *)p[1];
     const int64_t group = NAME(group)(n);
     for (int64_t r = 0; r < rows; r += group) {
@@ -89,9 +100,13 @@ static void NAME(log_softmax)(int64_t rows, int64_t n, char *const *p)
         NAME(shift_rows)(x + r * n, m, n, y + r * n);
         if (n <= CT__ROWS_CHUNK) NAME(exp_rest)(y + r * n, 0, m * n, e);
         for (int64_t k = 0; k < m; k++) {
+            const T *row = y + (r + k) * n;
+            rest[k] = (n <= CT__ROWS_CHUNK ? SUM(e + k * n, n) : NAME(sum_rest)(row, 0, n)) + NAME(other_tops)(row, 0, n);
+        }
+        NAME(log1p_all)(rest, m);
+        for (int64_t k = 0; k < m; k++) {
             T *restrict row = y + (r + k) * n;
-            const T rest = n <= CT__ROWS_CHUNK ? SUM(e + k * n, n) : NAME(sum_rest)(row, 0, n);
-            const T log_sum = NAME(ct__log1p)(rest + NAME(other_tops)(row, 0, n));
+            const T log_sum = rest[k];
 #pragma omp simd
             for (int64_t i = 0; i < n; i++) row[i] -= log_sum;
         }

@@ -150,6 +150,20 @@ ct_tensor *ct__tensor_view(const ct_tensor *base, int rank, const int64_t *dim, 
 
 ct_tensor *ct__tensor_bare(const ct_tensor *t) { return ct__tensor_view(t, t->rank, t->dim, t->stride, t->data); }
 
+void ct__tensor_take_values(ct_tensor *t, const ct_tensor *from)
+{
+    ct__storage *old = t->storage;
+    storage_retain(from->storage);
+    t->storage = from->storage;
+    t->data = from->data;
+    t->dtype = from->dtype;
+    t->weak = false;
+    for (int i = 0; i < t->rank; i++) t->stride[i] = from->stride[i];
+    t->storage->shared = t->storage->shared || t->shared;
+    if (t->storage->version == old->version) t->storage->version++; /* whoever kept t shall see that it changed */
+    storage_release(old);
+}
+
 void ct__destroy(ct_tensor *t)
 {
     ct__scope_unlink(&t->link);

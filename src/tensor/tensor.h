@@ -32,7 +32,7 @@ struct ct_tensor {
     uint8_t dtype, rank;
     bool weak;       /* made by ct_scalar */
     bool shared;     /* refs change atomically */
-    bool needs_grad; /* its graph slot leads to a leaf that collects a gradient, or a node that leads to one */
+    bool needs_grad; /* it is a result whose node leads to a leaf that collects a gradient; for leaves the leaf knows */
     uint8_t slot;    /* which output of its node it is */
     int32_t line;    /* the user's source place */
     const char *file;
@@ -66,6 +66,8 @@ static inline ct_tensor *ct__own(ct_tensor *t)
     if (t) ct__scope_unlink(&t->link);
     return t;
 }
+/* t views the storage of `from` from now on, with its dtype and layout; the shapes agree. */
+void ct__tensor_take_values(ct_tensor *t, const ct_tensor *from);
 void ct__destroy(ct_tensor *t);
 static inline ct_tensor *ct__retain(ct_tensor *t)
 {
