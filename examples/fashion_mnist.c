@@ -48,8 +48,8 @@ static void show_progress(const problem *p, int epoch, int64_t batch, int64_t ba
     const bool last = batch == batches, terminal = isatty(STDOUT_FILENO);
     if (terminal ? batch % 100 != 0 && !last : !last || (epoch + 1) % (p->epochs / 10) != 0) return;
     const double done = (double)(epoch * batches + batch), all = (double)(p->epochs * batches);
-    printf("%sepoch %3d/%d  batch %3lld/%lld  loss %.4f  %.0f images/s  %.1f s left%s", terminal ? "\r" : "", epoch + 1, p->epochs,
-           (long long)batch, (long long)batches, mean_loss, done * BATCH / seconds, seconds * (all / done - 1),
+    printf("%sepoch %3d/%d  batch %3lld/%lld  loss %.4f  %.0f images/s  %.1f s left%s", terminal ? "\r" : "", epoch + 1,
+           p->epochs, (long long)batch, (long long)batches, mean_loss, done * BATCH / seconds, seconds * (all / done - 1),
            terminal && done < all ? "  " : "\n");
     fflush(stdout);
 }

@@ -7,6 +7,7 @@
  *   - VJP against JVP by the adjoint identity <u, J v> = <J' u, v>;
  *   - both against central differences in f64 (a slope that both share hides from the first check);
  *   - the fused VJP against the formulas;
+ *   - three stacked cotangents against three single ones;
  *   - the same one order higher: reverse over reverse, forward over reverse and reverse over forward, against each other and
  *     against central differences of the VJP.
  * Every operation with a derivative must have a sample.
@@ -15,7 +16,7 @@
 
 #include <stdlib.h>
 
-#include "autograd/op.h"
+#include "autograd/sweep.h"
 
 enum { INPUTS = 3, LAYOUTS = 4 };
 static const char *const layout_names[LAYOUTS] = {"contiguous", "transposed", "sliced", "expanded"};
@@ -233,6 +234,30 @@ static void check_second_order(const sample *s, ct_tensor *const *x, ct_tensor *
     check(e <= loose, "second order against differences", e, loose);
 }
 
+/* Three cotangents at once, stacked along a leading axis, give what they give one by one. */
+static void check_stacked(const sample *s, ct_tensor *const *x)
+{
+    CT_SCOPE;
+    ct_tensor *y = NULL, *u[3], *g[3][INPUTS];
+    s->f(NULL, x, &y);
+    if (ct_rank(y) == CT_MAX_RANK) return;
+    for (int k = 0; k < 3; k++) {
+        u[k] = values_for(ct_shape_get(y), -1, 1, now.dtype);
+        if (!check(ct_grad(&y, &u[k], 1, x, s->n, g[k], (ct_grad_options){.retain_graph = true}), "VJP", 0, 0)) return;
+    }
+    const ct__seed seed = {.node = y->graph, .slot = y->slot, .grad = ct_stack(u, 3, 0)};
+    ct__target target[INPUTS];
+    for (int i = 0; i < s->n; i++) target[i] = (ct__target){.node = x[i]->graph, .slot = x[i]->slot};
+    if (!check(ct__sweep("stacked", &seed, 1, target, s->n, (ct_grad_options){0}), "sweep with stacked cotangents", 0, 0)) return;
+    for (int i = 0; i < s->n; i++) {
+        ct_tensor *one_by_one = ct_stack((ct_tensor *[]){g[0][i], g[1][i], g[2][i]}, 3, 0), *stacked = target[i].grad;
+        if (!stacked) stacked = ct_zeros(ct_shape_get(one_by_one), now.dtype); /* an absent gradient is zero */
+        const double d = distance(stacked, one_by_one), bound = 1e-13 * (1 + largest(one_by_one));
+        check(d <= bound, "stacked cotangents", d, bound);
+        if (target[i].grad) ct__release(target[i].grad);
+    }
+}
+
 static ct_tensor *reference_value(const sample *s, ct_tensor *const *x)
 {
     CT_NO_GRAD;
@@ -261,7 +286,9 @@ static void check_sample_as(const sample *s, ct_dtype dtype, int layout)
     check(d <= bound, "value against the contiguous f64 one", d, bound);
     if (!check(ct_needs_grad(y), "the result needs a gradient", 0, 0)) return;
     check_first_order(s, x, u, v);
-    if (dtype == CT_F64) check_second_order(s, x, u, v, w);
+    if (dtype != CT_F64) return;
+    check_stacked(s, x);
+    check_second_order(s, x, u, v, w);
 }
 
 static void check_sample(sample s)

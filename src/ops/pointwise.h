@@ -10,7 +10,7 @@
 #define TWO_BY_SQRT_PI 1.12837916709551257390
 #define SQRT_HALF 0.70710678118654752440
 #define ONE_BY_SQRT_2PI 0.39894228040143267794
-#define GELU_K 1.59576912160573071176 /* 2 sqrt(2 / pi) */
+#define GELU_K 0.79788456080286535588 /* sqrt(2 / pi) */
 
 /* Kernels of one operation. forward: y; x (or z; x, y). slope[i]: d; g, x, y (or d; g, x, y, z) for f32 and f64. */
 typedef struct ct__pointwise {

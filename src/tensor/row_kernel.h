@@ -18,31 +18,25 @@ static inline void NAME(exp_all)(T *y, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] = NAME(ct__exp)(y[i]);
 }
 
-static inline void NAME(log1p_all)(T *y, int64_t n)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = NAME(ct__log1p)(y[i]);
-}
-
-/* y_k = x_k - max x_k for each of m rows; the maxima are not needed again. */
-static inline void NAME(shift_rows)(const T *restrict x, int64_t m, int64_t n, T *restrict y)
+/* y_k = x_k - top_k with the maximum top_k of each of m rows. */
+static inline void NAME(shift_rows)(const T *restrict x, int64_t m, int64_t n, T *restrict y, T *restrict top)
 {
     for (int64_t k = 0; k < m; k++, x += n, y += n) {
-        const T top = MAX(x, n);
+        const T most = top[k] = MAX(x, n);
 #pragma omp simd
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] - top;
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] - most;
     }
 }
 
 /* s_i = e^(x_i - max) / sum_j e^(x_j - max) */
 static void NAME(softmax)(int64_t rows, int64_t n, char *const *p)
 {
-    T *y = (T *)(void *)p[0];
+    T *y = (T *)(void *)p[0], top[CT__ROWS_CHUNK];
     const T *x = (const T *)(const void *)p[1];
     const int64_t group = NAME(group)(n);
     for (int64_t r = 0; r < rows; r += group) {
         const int64_t m = rows - r < group ? rows - r : group;
-        NAME(shift_rows)(x + r * n, m, n, y + r * n);
+        NAME(shift_rows)(x + r * n, m, n, y + r * n, top);
         NAME(exp_all)(y + r * n, m * n);
         for (int64_t k = r; k < r + m; k++) {
             T *restrict row = y + k * n;
@@ -89,38 +83,56 @@ static T NAME(sum_rest)(const T *x, T top, int64_t n)
     return SUM(e, n);
 }
 
-/* y_i = d_i - log(1 + sum of e^d_j over all but one maximum), d = x - max: small terms count beside e^0 = 1, too. */
+/* l_k = log(1 + sum of e^d_j over all but one maximum) for each of m rows of d = x - max: small terms count beside e^0 = 1, too.
+ * m is 1, or the rows fit into a chunk. */
+static inline void NAME(log_sums)(const T *restrict d, int64_t m, int64_t n, T *restrict l)
+{
+    T e[CT__ROWS_CHUNK];
+    if (n <= CT__ROWS_CHUNK) NAME(exp_rest)(d, 0, m * n, e);
+    for (int64_t k = 0; k < m; k++) {
+        const T *row = d + k * n;
+        l[k] = (n <= CT__ROWS_CHUNK ? SUM(e + k * n, n) : NAME(sum_rest)(row, 0, n)) + NAME(other_tops)(row, 0, n);
+    }
+#pragma omp simd
+    for (int64_t k = 0; k < m; k++) l[k] = NAME(ct__log1p)(l[k]);
+}
+
+/* y_i = d_i - l */
 static void NAME(log_softmax)(int64_t rows, int64_t n, char *const *p)
 {
-    T *y = (T *)(void *)p[0], e[CT__ROWS_CHUNK], rest[CT__ROWS_CHUNK];
+    T *y = (T *)(void *)p[0], l[CT__ROWS_CHUNK];
     const T *x = (const T *)(const void *)p[1];
     const int64_t group = NAME(group)(n);
     for (int64_t r = 0; r < rows; r += group) {
         const int64_t m = rows - r < group ? rows - r : group;
-        NAME(shift_rows)(x + r * n, m, n, y + r * n);
-        if (n <= CT__ROWS_CHUNK) NAME(exp_rest)(y + r * n, 0, m * n, e);
-        for (int64_t k = 0; k < m; k++) {
-            const T *row = y + (r + k) * n;
-            rest[k] = (n <= CT__ROWS_CHUNK ? SUM(e + k * n, n) : NAME(sum_rest)(row, 0, n)) + NAME(other_tops)(row, 0, n);
-        }
-        NAME(log1p_all)(rest, m);
+        NAME(shift_rows)(x + r * n, m, n, y + r * n, l);
+        NAME(log_sums)(y + r * n, m, n, l);
         for (int64_t k = 0; k < m; k++) {
             T *restrict row = y + (r + k) * n;
-            const T log_sum = rest[k];
+            const T log_sum = l[k];
 #pragma omp simd
             for (int64_t i = 0; i < n; i++) row[i] -= log_sum;
         }
     }
 }
 
-/* y = max + log(1 + sum of e^(x_j - max) over all but one maximum). An infinite maximum is the result. */
+/* y = max + l. An infinite maximum is the result. */
 static void NAME(logsumexp)(int64_t rows, int64_t n, char *const *p)
 {
-    T *y = (T *)(void *)p[0];
+    T *y = (T *)(void *)p[0], d[CT__ROWS_CHUNK], top[CT__ROWS_CHUNK], l[CT__ROWS_CHUNK];
     const T *x = (const T *)(const void *)p[1];
-    for (int64_t k = 0; k < rows; k++) {
-        const T *row = x + k * n, top = MAX(row, n);
-        y[k] = top - top == 0 ? top + NAME(ct__log1p)(NAME(sum_rest)(row, top, n) + NAME(other_tops)(row, top, n)) : top;
+    const int64_t group = NAME(group)(n);
+    for (int64_t r = 0; r < rows; r += group) {
+        const int64_t m = rows - r < group ? rows - r : group;
+        const T *from = x + r * n;
+        if (n <= CT__ROWS_CHUNK) {
+            NAME(shift_rows)(from, m, n, d, top);
+            NAME(log_sums)(d, m, n, l);
+        } else {
+            top[0] = MAX(from, n);
+            l[0] = NAME(ct__log1p)(NAME(sum_rest)(from, top[0], n) + NAME(other_tops)(from, top[0], n));
+        }
+        for (int64_t k = 0; k < m; k++) y[r + k] = top[k] - top[k] == 0 ? top[k] + l[k] : top[k];
     }
 }
 
