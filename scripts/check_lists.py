@@ -9,7 +9,7 @@ PARTS = {
     "src": ("*/*.c", lambda path: path.relative_to(TOP / "src").as_posix()),
     "tests": ("test_*.c", lambda path: path.stem.removeprefix("test_")),
     "examples": ("*.c", lambda path: path.stem),
-    "bench": ("*.c", lambda path: path.stem),
+    "bench": ("*.c", lambda path: path.name),
 }
 
 

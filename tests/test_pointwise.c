@@ -3,8 +3,8 @@
  *
  * Random points are compared with long double formulas. Special points stand in two tables (pointwise_points.h) with the value,
  * the slope and, where it is finite, the second derivative, all worked out by hand; each is run by the fused kernel, by the
- * recorded formulas and in forward mode. The program runs itself again for each smaller instruction set, so that all kernel variants that
- * the processor has are tested.
+ * recorded formulas and in forward mode. The program runs itself again for each smaller instruction set, so that all kernel
+ * variants that the processor has are tested.
  */
 #include "pointwise_points.h"
 #include "values.h"
@@ -124,7 +124,7 @@ static const struct binary_case {
 static int apply(void *context, ct_tensor *const *in, ct_tensor **out)
 {
     const call *c = context;
-    out[0] = c->f1 ? c->f1(in[0]) : c->f2(in[0], in[1]);
+    out[0] = c->f1 ? c->f1(in[0]) : c->f2(in[0], in[c->f1 ? 0 : 1]);
     return out[0] ? 0 : 1;
 }
 

@@ -382,6 +382,10 @@ static void ties_share_the_derivative(void **state)
     /* infinities tie too */
     ct_tensor *inf = leaf(ct_of(ct_shape(3), CT_F64, INF, 0, INF));
     assert_values(gradient(ct_max(inf, CT_ALL, false), inf), ct_shape(3), 0.5, 0, 0.5);
+    /* a NaN has no place among the others: its row's derivative is NaN, other rows' are as ever */
+    ct_tensor *nan = leaf(ct_of(ct_shape(2, 2), CT_F64, NAN, 1, 2, 1)), *rows = gradient(ct_max(nan, ct_axes(1), false), nan);
+    assert_true(isnan(ct_get(rows, ct_index(0, 0))) && isnan(ct_get(rows, ct_index(0, 1))));
+    assert_values(ct_select(rows, 0, 1), ct_shape(2), 1, 0);
 }
 
 /* ---- prod with zeros ---------------------------------------------------------------------------------- */

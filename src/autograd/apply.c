@@ -3,8 +3,6 @@
  */
 #include "autograd/graph.h"
 
-#include <cotangent/ops.h>
-
 const char *ct__op_title(const ct_op *op)
 {
     static _Thread_local char text[4][48];
@@ -110,8 +108,6 @@ ct_tensor *ct_alias(ct_tensor *x)
     y->needs_grad = x->needs_grad;
     return y;
 }
-
-ct_tensor *ct_detach(ct_tensor *x) { return ct__check("ct_detach", "x", x) ? ct__tensor_bare(x) : NULL; }
 
 /* y = x,  dy = dx. */
 static bool identity_view(ct_call *c)

@@ -87,3 +87,8 @@ ct_tensor *ct_clone(ct_tensor *x)
 {
     return ct__check("ct_clone", "x", x) ? ct__apply1(&ct__op_clone, x, NULL) : NULL;
 }
+
+/* ---- detach ---- */
+
+/* No record: the new handle has no place in the graph, in reverse or in forward mode. */
+ct_tensor *ct_detach(ct_tensor *x) { return ct__check("ct_detach", "x", x) ? ct__tensor_bare(x) : NULL; }

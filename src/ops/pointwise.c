@@ -215,11 +215,13 @@ static ct_tensor *apply2(const ct_op *op, const char *title, ct_tensor *x, ct_te
 
 static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
 {
-    if (!ct__check(title, "x", x) || !ct__check(title, "y", y)) return NULL;
+    const bool y_first = op == &ct__op_atan2; /* called as ct_atan2(y, x) */
+    if (!ct__check(title, y_first ? "y" : "x", x) || !ct__check(title, y_first ? "x" : "y", y)) return NULL;
     if (CT__LIKELY(!ct__needs_matching(x, y) && (!floats || ct__is_float(x->dtype)))) return apply2(op, title, x, y);
     const bool weak = x->weak && y->weak;
     const int scope = ct_scope_begin();
-    ct_tensor *z = ct__match(title, &x, &y, floats) ? apply2(op, title, x, y) : NULL;
+    const bool matched = y_first ? ct__match(title, &y, &x, floats) : ct__match(title, &x, &y, floats);
+    ct_tensor *z = matched ? apply2(op, title, x, y) : NULL;
     if (z) z->weak = weak;
     if (z) ct_scope_return(z);
     ct_scope_end(scope);

@@ -62,6 +62,33 @@ static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb,
     return b != NULL;
 }
 
+/* ---- one dtype for all operands ---- */
+
+/* Are there f32 and f64 among them? These do not mix. */
+static bool mixed(ct_tensor *const *t, int n)
+{
+    bool f32 = false, f64 = false;
+    for (int i = 0; i < n; i++) {
+        f32 = f32 || t[i]->dtype == CT_F32;
+        f64 = f64 || t[i]->dtype == CT_F64;
+    }
+    return f32 && f64;
+}
+
+/* Integers and bools take the float dtype of the others, f32 where there is none. */
+static bool to_one_float(ct_tensor **t, int n)
+{
+    ct_dtype dtype = CT_F32;
+    for (int i = 0; i < n; i++) {
+        if (t[i]->dtype == CT_F64) dtype = CT_F64;
+    }
+    for (int i = 0; i < n; i++) {
+        t[i] = ct__to_dtype(t[i], dtype);
+        if (!t[i]) return false;
+    }
+    return true;
+}
+
 /* ---- matmul ---- */
 
 static bool matmul_shape(ct_call *c)
@@ -158,7 +185,14 @@ static ct_tensor *matmul_any(ct_tensor *a, ct_tensor *b)
     if (a->rank == 0 || b->rank == 0)
         return ct__fail(CT_ERROR_SHAPE, "ct_matmul", "a is %s, b is %s; expected vectors or matrices: ct_mul multiplies by a scalar",
                         ct__describe(a), ct__describe(b));
-    if (inner_sizes_differ(a, b) || !ct__match_dtypes("ct_matmul", &a, &b, true)) return NULL;
+    if (inner_sizes_differ(a, b)) return NULL;
+    ct_tensor *in[] = {a, b};
+    if (mixed(in, 2))
+        return ct__fail(CT_ERROR_DTYPE, "ct_matmul", "f32 and f64 do not mix: a is %s, b is %s; ct_cast one of them", ct__describe(a),
+                        ct__describe(b));
+    if (!to_one_float(in, 2)) return NULL;
+    a = in[0];
+    b = in[1];
     const bool row = a->rank == 1, column = b->rank == 1;
     if (row) a = ct_unsqueeze(a, 0);
     if (column) b = ct_unsqueeze(b, 1);
@@ -231,7 +265,7 @@ const ct_op ct__op_affine = {
     .fused = affine_fused, .doc = "x w + b",
 };
 
-static bool affine_check(const ct_tensor *x, const ct_tensor *w, const ct_tensor *b)
+static bool affine_check(ct_tensor *x, ct_tensor *w, ct_tensor *b)
 {
     if (x->rank < 1 || w->rank != 2 || b->rank != 1)
         return ct__fail(CT_ERROR_SHAPE, "ct_affine", "x is %s, w is %s, b is %s; expected x [.., in], w [in, out], b [out]", ct__describe(x),
@@ -241,21 +275,26 @@ static bool affine_check(const ct_tensor *x, const ct_tensor *w, const ct_tensor
                         x->dim[x->rank - 1] == w->dim[1] ? "; transpose w?" : x->rank == 3 ? "; ct_flatten(x, 1)?" : "");
     if (w->dim[1] != b->dim[0])
         return ct__fail(CT_ERROR_SHAPE, "ct_affine", "w is %s, b is %s; expected b [%lld]", ct__describe(w), ct__describe(b), (long long)w->dim[1]);
+    if (mixed((ct_tensor *[]){x, w, b}, 3))
+        return ct__fail(CT_ERROR_DTYPE, "ct_affine", "f32 and f64 do not mix: x is %s, w is %s, b is %s; ct_cast?", ct__describe(x),
+                        ct__describe(w), ct__describe(b));
     return true;
 }
 
 /* Rows of any leading axes, dtypes brought together. */
 static ct_tensor *affine_any(ct_tensor *x, ct_tensor *w, ct_tensor *b)
 {
-    if (!ct__match_dtypes("ct_affine", &x, &w, true) || !ct__match_dtypes("ct_affine", &w, &b, true) ||
-        !ct__match_dtypes("ct_affine", &x, &w, true))
-        return NULL;
+    ct_tensor *in[] = {x, w, b};
+    if (!to_one_float(in, 3)) return NULL;
+    x = in[0];
+    w = in[1];
     ct_shape out = ct__shape(x);
     out.dim[out.rank - 1] = w->dim[1];
     int64_t rows = 1;
     for (int i = 0; i < x->rank - 1; i++) rows *= x->dim[i];
     ct_tensor *flat = x->rank == 2 ? x : ct_reshape(x, ct_shape(rows, x->dim[x->rank - 1]));
-    ct_tensor *in[] = {flat, w, b}, *z = flat ? ct__apply(&ct__op_affine, in, 3, NULL) : NULL;
+    in[0] = flat;
+    ct_tensor *z = flat ? ct__apply(&ct__op_affine, in, 3, NULL) : NULL;
     return z && x->rank != 2 ? ct_reshape(z, out) : z;
 }
 

@@ -327,11 +327,11 @@ ct_tensor *ct_min(ct_tensor *x, ct_axes axes, bool keepdim)
     return ct__apply_reduction("ct_min", &ct__op_min, x, axes, 0, keepdim);
 }
 
-/* ---- any, all: of x != 0, without a derivative ---- */
+/* ---- any, all: the largest and the smallest x != 0, without a derivative ---- */
 
 const ct_op ct__op_any = {
     .name = "any", .inputs = 1, .params = sizeof(ct__axes_params), .shape = reduce_shape, .forward = reduce_forward,
-    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &(const reducing){CT__ANY, "ct_any"}, .doc = "is any x not 0"};
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &(const reducing){CT__MAX, "ct_any"}, .doc = "is any x not 0"};
 
 ct_tensor *ct_any(ct_tensor *x, ct_axes axes, bool keepdim)
 {
@@ -339,9 +339,16 @@ ct_tensor *ct_any(ct_tensor *x, ct_axes axes, bool keepdim)
     return ct__apply_reduction("ct_any", &ct__op_any, x, axes, 0, keepdim);
 }
 
+static bool all_forward(const ct_call *c)
+{
+    if (c->in[0]->count > 0) return reduce_forward(c);
+    ct__fill(c->out[0], 1); /* all of nothing */
+    return true;
+}
+
 const ct_op ct__op_all = {
-    .name = "all", .inputs = 1, .params = sizeof(ct__axes_params), .shape = reduce_shape, .forward = reduce_forward,
-    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &(const reducing){CT__ALL, "ct_all"}, .doc = "are all x not 0"};
+    .name = "all", .inputs = 1, .params = sizeof(ct__axes_params), .shape = reduce_shape, .forward = all_forward,
+    .vjp = {ct__vjp_none}, .jvp = {ct__jvp_none}, .impl = &(const reducing){CT__MIN, "ct_all"}, .doc = "are all x not 0"};
 
 ct_tensor *ct_all(ct_tensor *x, ct_axes axes, bool keepdim)
 {

@@ -297,14 +297,16 @@ static void run_part(void *context, int64_t part)
     multiply(p, &a, &b, &c, p->space ? p->space + (size_t)thread * p->space_each : NULL);
 }
 
-/* How many panels, by shape alone: two from about 10 us of work on, four where each of them still packs little against its work. Cut across
+#define PARALLEL 3e6
+
+/* How many panels, by shape alone: two from about 30 us of work on (PARALLEL flops), four where each of them still packs little against its work. Cut across
  * the longer side of C. */
 static void cut(product *p)
 {
     const double flops = 2.0 * (double)p->c.rows * (double)p->c.columns * (double)p->a.columns;
     const int64_t longer = p->c.rows > p->c.columns ? p->c.rows : p->c.columns;
     p->by_rows = p->c.rows >= p->c.columns;
-    p->panels = flops < 1e6 || longer < 32 ? 1 : flops < 2e9 ? 2 : 4;
+    p->panels = flops < PARALLEL || longer < 32 ? 1 : flops < 2e9 ? 2 : 4;
 }
 
 /* C = beta C, where there is nothing to sum. */
@@ -334,7 +336,7 @@ void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, ct__matrix a, int64_t
     const size_t size = dtype == CT_F32 ? 4 : 8;
     const double flops = 2.0 * (double)c.rows * (double)c.columns * (double)a.columns;
     const int64_t parts = batch * p.panels;
-    p.serial = parts < 2 || flops * (double)batch < 1e6 || omp_in_parallel();
+    p.serial = parts < 2 || flops * (double)batch < PARALLEL || omp_in_parallel();
     ct__self.count.gemm_calls += batch;
     ct__self.count.gemm_flops += (int64_t)flops * batch;
     p.space_each = !is_small(&a, &c) && kernels_take(&p) ? (space_for(&p, size) + 63) / 64 * 64 : 0;

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { BLOCK = 512, PART = 1 << 15, MAX_PARTS = 64 };
+enum { BLOCK = 512, PART = 1 << 16, MAX_PARTS = 64 };
 
 typedef struct plan {
     ct__kernel kernel;

@@ -46,7 +46,6 @@ const ct__reduce_kernels *ct__reduce_kernels_now(void)
 ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype)
 {
     if (kind == CT__SUM_WIDE || kind == CT__SQUARES) return CT_F64;
-    if (kind == CT__ANY || kind == CT__ALL) return CT_BOOL;
     return (kind == CT__SUM || kind == CT__PROD) && !ct__is_float(dtype) ? CT_I64 : dtype;
 }
 

@@ -15,21 +15,19 @@
 typedef enum ct__reduction {
     CT__SUM,
     CT__PROD, /* of floats and i64 */
-    CT__MAX,  /* NaN if one is among them */
-    CT__MIN,
-    CT__ANY, /* of bools */
-    CT__ALL,
+    CT__MAX,  /* NaN if one is among them; of bools: is any true? */
+    CT__MIN,  /* the same; of bools: are all true? */
     CT__SUM_WIDE, /* of floats, in f64 */
     CT__SQUARES,  /* sum of ((x - about) scale)^2 of floats, in f64 */
     CT__REDUCTIONS
 } ct__reduction;
 
-/* What a reduction of x's dtype is computed in and gives: i64 for sums and products of integers, bool, f64, or x's own. */
+/* What a reduction of x's dtype is computed in and gives: i64 for sums and products of integers, f64, or x's own. */
 ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype);
 
 /* Reduces x over the axes in `mask` (bit i: axis i) into out: an array of the reduced dtype, row-major over the axes that are
- * kept. `about`, for CT__SQUARES, has a value for each of its elements; NULL means 0. Over no elements: 0, 1, false, true; the
- * lowest and highest values for CT__MAX and CT__MIN. False with an error where memory runs out. */
+ * kept. `about`, for CT__SQUARES, has a value for each of its elements; NULL means 0. Over no elements: 0 or 1, and the lowest
+ * and highest values for CT__MAX and CT__MIN. False with an error where memory runs out. */
 bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, unsigned mask, const double *about, double scale,
                 void *out);
 

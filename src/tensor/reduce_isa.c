@@ -207,33 +207,6 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 #undef TERM
 #undef JOIN
 
-/* ---- any and all, of bools ---- */
-
-#define OR(a, b) ((a) | (b))
-#define AND(a, b) ((a) & (b))
-
-#define TERM PLAIN
-#define JOIN OR
-
-#define SUFFIX any_u8
-#define S uint8_t
-#define START 0
-#include "tensor/reduce_kernel.h"
-
-#undef TERM
-#undef JOIN
-
-#define TERM PLAIN
-#define JOIN AND
-
-#define SUFFIX all_u8
-#define S uint8_t
-#define START 1
-#include "tensor/reduce_kernel.h"
-
-#undef TERM
-#undef JOIN
-
 /* ---- floats in f64 ---- */
 
 #define SQUARE(x, about, scale) ((((double)(x) - (about)) * (scale)) * (((double)(x) - (about)) * (scale)))
@@ -305,8 +278,6 @@ const ct__reduce_kernels CT__CONCAT(ct__reduce_kernels_, CT__ISA) = {
                 [CT__PROD] = {FLOATS(prod), [CT_I64] = ENTRY(prod_i64)},
                 [CT__MAX] = {FLOATS(max), INTEGERS(max)},
                 [CT__MIN] = {FLOATS(min), INTEGERS(min)},
-                [CT__ANY] = {[CT_BOOL] = ENTRY(any_u8)},
-                [CT__ALL] = {[CT_BOOL] = ENTRY(all_u8)},
                 [CT__SUM_WIDE] = {[CT_F32] = ENTRY(wide_f32), [CT_F64] = ENTRY(sum_f64)},
                 [CT__SQUARES] = {FLOATS(squares)}},
     .row = {[CT__SOFTMAX] = ROW(softmax),
