@@ -36,7 +36,10 @@ c=("${cc[@]}" -std=c17 "${strict[@]}" "$top/tests/consumer/consumer.c")
 try shared_c "${c[@]}" "${shared[@]}"
 if [ "$(uname)" = Linux ]; then
     try static_c "${c[@]}" "${by_name[@]}"
-    try fully_static_c "${c[@]}" -static "${static[@]}"
+    # Not every compiler has OpenMP and the C library for that (clang on Debian has not).
+    if echo 'int main(void) { return 0; }' | "${cc[@]}" -x c -static -fopenmp -o "$scratch/probe" - 2>/dev/null; then
+        try fully_static_c "${c[@]}" -static "${static[@]}"
+    fi
 fi
 if [ ${#cxx[@]} -gt 0 ]; then
     c=("${cxx[@]}" -std=c++17 "${strict[@]}" "$top/tests/consumer/consumer.cc")
