@@ -188,8 +188,8 @@ static ct_tensor *matmul_any(ct_tensor *a, ct_tensor *b)
     if (inner_sizes_differ(a, b)) return NULL;
     ct_tensor *in[] = {a, b};
     if (mixed(in, 2))
-        return ct__fail(CT_ERROR_DTYPE, "ct_matmul", "f32 and f64 do not mix: a is %s, b is %s; ct_cast one of them", ct__describe(a),
-                        ct__describe(b));
+        return ct__fail(CT_ERROR_DTYPE, "ct_matmul", "f32 and f64 do not mix: a is %s, b is %s; ct_cast one of them",
+                        ct__describe(a), ct__describe(b));
     if (!to_one_float(in, 2)) return NULL;
     a = in[0];
     b = in[1];
@@ -276,8 +276,8 @@ static bool affine_check(ct_tensor *x, ct_tensor *w, ct_tensor *b)
     if (w->dim[1] != b->dim[0])
         return ct__fail(CT_ERROR_SHAPE, "ct_affine", "w is %s, b is %s; expected b [%lld]", ct__describe(w), ct__describe(b), (long long)w->dim[1]);
     if (mixed((ct_tensor *[]){x, w, b}, 3))
-        return ct__fail(CT_ERROR_DTYPE, "ct_affine", "f32 and f64 do not mix: x is %s, w is %s, b is %s; ct_cast?", ct__describe(x),
-                        ct__describe(w), ct__describe(b));
+        return ct__fail(CT_ERROR_DTYPE, "ct_affine", "f32 and f64 do not mix: x is %s, w is %s, b is %s; ct_cast?",
+                        ct__describe(x), ct__describe(w), ct__describe(b));
     return true;
 }
 
