@@ -7,7 +7,9 @@
 have() {
     case $1 in
         ninja-build) command -v ninja ;;
-        libblis-openmp-dev) pkg-config --exists blis || compgen -G '/usr/include/*/blis-openmp/blis.h' || [ -e /usr/include/blis/blis.h ] ;;
+        libblis-openmp-dev)
+            pkg-config --exists blis || compgen -G '/usr/include/*/blis-openmp/blis.h' || [ -e /usr/include/blis/blis.h ]
+            ;;
         zlib1g-dev) pkg-config --exists zlib ;;
         libcmocka-dev) pkg-config --exists cmocka ;;
         libomp-dev) echo '#include <omp.h>' | clang -fopenmp -fsyntax-only -x c - ;;
