@@ -52,6 +52,7 @@ bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *
         c.dtype = out[0]->dtype;
         if (to_be_recorded(&c)) ok = ct__node_record(&c, params ? op->params : 0);
         if (CT__UNLIKELY(ok && ct__ad.active)) ok = ct__push_tangents(&c);
+        if (CT__UNLIKELY(ok && ct__ad.watching)) ok = ct__watch_call(&c);
     }
     for (int i = 0; !ok && i < c.n_out; i++) {
         ct_free(out[i]);

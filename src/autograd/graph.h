@@ -68,6 +68,7 @@ struct ct__node {
 /* The state of derivatives in a thread. */
 typedef struct ct__autograd_state {
     bool grad_off;     /* inverted, so that zero is the default */
+    bool watching;     /* results and gradients are searched for NaN and infinity */
     int levels;        /* forward levels open */
     uint64_t active;   /* the levels that are pushed now, a bit each */
     const char *file;  /* place that new nodes inherit while a rule runs */
@@ -114,6 +115,13 @@ bool ct__tangent_set(ct_tensor *t, int level, ct_tensor *value);
 /* After a call: pushes the inputs' tangents of all active levels through its JVP. */
 bool ct__push_tangents(const ct_call *c);
 void ct__tangents_drop(ct__node *n);
+
+/* ---- the search for NaN and infinity (watch.c), where ct__ad.watching ---- */
+
+/* After a call: false, with an error, where a result is not finite. */
+bool ct__watch_call(const ct_call *c);
+/* In a sweep: false, with an error that names the node, where the gradient for its input i is not finite. */
+bool ct__watch_gradient(const ct__node *n, int i, const ct_tensor *dx);
 
 /* ---- what the engine needs of the operations: one table, defined in src/ops/engine.c ---- */
 

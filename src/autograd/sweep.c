@@ -284,7 +284,7 @@ static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const 
     for (int i = 0; i < n->n_in; i++) {
         if (!need[i]) continue;
         ct__own(gx[i]); /* one reference, so that sums can go into it */
-        const bool ok = deliver(s, n->in[i].from, n->in[i].slot, gx[i]);
+        const bool ok = (!ct__ad.watching || ct__watch_gradient(n, i, gx[i])) && deliver(s, n->in[i].from, n->in[i].slot, gx[i]);
         ct__release(gx[i]);
         if (!ok) return false;
     }
@@ -307,7 +307,7 @@ static bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
         if (dx) ct__retain(dx);
         ct_scope_end(scope);
         if (!dx) return ct__self.failed ? false : ct__fail(CT_ERROR_GRAPH, s->operation, "the derivative of %s failed without an error", ct__node_title(n));
-        const bool ok = deliver(s, x->from, x->slot, dx);
+        const bool ok = (!ct__ad.watching || ct__watch_gradient(n, i, dx)) && deliver(s, x->from, x->slot, dx);
         ct__release(dx);
         if (!ok) return false;
     }
