@@ -13,9 +13,17 @@
 
 /* ---- the thread's own state: small, so that it fits the static TLS block of a dlopen'ed library ---- */
 
-typedef struct ct__heap ct__heap; /* slab and pool lists, memory.c */
+typedef struct ct__heap ct__heap; /* pool lists, memory.c */
+
+/* Records of up to CT__SLAB_MAX bytes come in classes of CT__SLAB_STEP. */
+enum { CT__SLAB_STEP = 64, CT__SLAB_CLASSES = 16, CT__SLAB_MAX = CT__SLAB_STEP * CT__SLAB_CLASSES };
+typedef struct ct__record {
+    struct ct__record *next;
+} ct__record;
 
 typedef struct ct__thread {
+    ct__record *slab[CT__SLAB_CLASSES + 1]; /* free records of each class */
+    struct ct__link **scope_head;           /* of the innermost open scope's list; NULL: no scope is open */
     struct ct__link ***scope_chunks; /* heads of the open scopes' lists, in chunks that never move */
     int scopes;                      /* open scopes */
     int scope_chunk_count;
@@ -63,16 +71,37 @@ static inline void ct__scope_unlink(ct__link *link)
 /* Gives a new object to the innermost scope, if one is open. */
 static inline void ct__scope_adopt(ct__link *link)
 {
-    link->at = NULL;
-    if (ct__self.scopes) ct__scope_adopt_into(link, ct__self.scopes);
+    ct__link **head = ct__self.scope_head;
+    link->at = head;
+    if (CT__UNLIKELY(!head)) return;
+    link->next = *head;
+    link->scope = ct__self.scopes;
+    if (link->next) link->next->at = &link->next;
+    *head = link;
 }
 
 /* ---- memory (memory.c) ---- */
 
 /* Records of up to CT__SLAB_MAX bytes, 64-byte aligned; the size must be given again. NULL without an error set. */
-enum { CT__SLAB_STEP = 64, CT__SLAB_CLASSES = 16, CT__SLAB_MAX = CT__SLAB_STEP * CT__SLAB_CLASSES };
-void *ct__slab_get(size_t bytes);
-void ct__slab_put(void *record, size_t bytes);
+void *ct__slab_get_slow(size_t bytes);
+void ct__slab_put_slow(void *record, size_t bytes);
+static inline void *ct__slab_get(size_t bytes)
+{
+    ct__record **list = &ct__self.slab[(bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP], *record = *list;
+    if (CT__UNLIKELY(!record)) return ct__slab_get_slow(bytes);
+    *list = record->next;
+    return record;
+}
+static inline void ct__slab_put(void *record, size_t bytes)
+{
+    ct__record **list = &ct__self.slab[(bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP], *r = (ct__record *)record;
+    if (CT__UNLIKELY(!*list)) { /* the first of its class in this thread, and always where malloc is asked each time */
+        ct__slab_put_slow(record, bytes);
+        return;
+    }
+    r->next = *list;
+    *list = r;
+}
 /* Blocks of any size, 64-byte aligned, kept for reuse by size class. */
 void *ct__pool_get(size_t bytes);
 void ct__pool_put(void *block, size_t bytes);

@@ -17,20 +17,18 @@
 
 enum { STEPS = 8, POOL_CLASSES = STEPS * 48, SLAB_CHUNK = 64 * 1024 };
 
-typedef struct node {
-    struct node *next;
-} node;
+typedef ct__record node;
 
 struct ct__heap {
-    node *slab[CT__SLAB_CLASSES + 1];
     node *pool[POOL_CLASSES];
 };
+
+static bool plain; /* bypass: see above */
 
 static struct {
     pthread_mutex_t lock;
     pthread_once_t once;
     pthread_key_t key;
-    bool plain;                       /* bypass: see above */
     node *slab[CT__SLAB_CLASSES + 1]; /* records left by threads that ended */
     node *chunks;                     /* every slab chunk, so that leak checkers see them held */
     ct_memory_info ended;             /* what ended threads left alive */
@@ -56,9 +54,9 @@ static void thread_ends(void *value)
     free_pool(heap);
     pthread_mutex_lock(&common.lock);
     for (int i = 0; i <= CT__SLAB_CLASSES; i++) {
-        while (heap->slab[i]) {
-            node *record = heap->slab[i];
-            heap->slab[i] = record->next;
+        while (ct__self.slab[i]) {
+            node *record = ct__self.slab[i];
+            ct__self.slab[i] = record->next;
             record->next = common.slab[i];
             common.slab[i] = record;
         }
@@ -72,6 +70,7 @@ static void thread_ends(void *value)
     free(ct__self.scope_chunks);
     ct__self.scope_chunks = NULL;
     ct__self.scope_chunk_count = ct__self.scopes = 0;
+    ct__self.scope_head = NULL;
     memset(&ct__self.live, 0, sizeof ct__self.live);
     ct__self.heap = NULL;
     free(heap);
@@ -81,10 +80,10 @@ static void set_up(void)
 {
     pthread_key_create(&common.key, thread_ends);
 #ifdef CT_PLAIN_MALLOC
-    common.plain = true;
+    plain = true;
 #else
     const char *pool = getenv("COTANGENT_POOL");
-    common.plain = pool && strcmp(pool, "0") == 0;
+    plain = pool && strcmp(pool, "0") == 0;
 #endif
 }
 
@@ -112,50 +111,45 @@ static void *aligned(size_t bytes)
 static int slab_class(size_t bytes) { return (int)((bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP); }
 
 /* Fills an empty list: from what ended threads left, or from a new chunk, whose first line links it to the others. */
-static bool refill(ct__heap *heap, int class)
+static bool refill(int class)
 {
+    node **list = &ct__self.slab[class];
     pthread_mutex_lock(&common.lock);
-    heap->slab[class] = common.slab[class];
+    *list = common.slab[class];
     common.slab[class] = NULL;
-    char *chunk = heap->slab[class] ? NULL : aligned(SLAB_CHUNK);
+    char *chunk = *list ? NULL : aligned(SLAB_CHUNK);
     if (chunk) {
         ((node *)(void *)chunk)->next = common.chunks;
         common.chunks = (node *)(void *)chunk;
     }
     pthread_mutex_unlock(&common.lock);
-    if (!chunk) return heap->slab[class] != NULL;
+    if (!chunk) return *list != NULL;
     const size_t size = (size_t)class * CT__SLAB_STEP;
     for (size_t at = CT__SLAB_STEP; at + size <= SLAB_CHUNK; at += size) {
         node *record = (node *)(void *)(chunk + at);
-        record->next = heap->slab[class];
-        heap->slab[class] = record;
+        record->next = *list;
+        *list = record;
     }
     return true;
 }
 
-void *ct__slab_get(size_t bytes)
+void *ct__slab_get_slow(size_t bytes)
 {
-    ct__heap *heap = heap_of_thread();
-    if (CT__UNLIKELY(!heap)) return NULL;
-    if (CT__UNLIKELY(common.plain)) return aligned(bytes);
-    const int class = slab_class(bytes);
-    if (CT__UNLIKELY(!heap->slab[class]) && !refill(heap, class)) return NULL;
-    node *record = heap->slab[class];
-    heap->slab[class] = record->next;
-    return record;
+    if (!heap_of_thread()) return NULL;
+    if (plain) return aligned(bytes);
+    return refill(slab_class(bytes)) ? ct__slab_get(bytes) : NULL;
 }
 
-void ct__slab_put(void *record, size_t bytes)
+void ct__slab_put_slow(void *record, size_t bytes)
 {
-    ct__heap *heap = heap_of_thread();
-    if (CT__UNLIKELY(common.plain)) {
+    if (!heap_of_thread()) return; /* a thread whose end will not be noticed cannot keep the record */
+    if (plain) {
         free(record);
         return;
     }
-    if (CT__UNLIKELY(!heap)) return; /* a thread without memory for its lists cannot keep the record */
-    const int class = slab_class(bytes);
-    ((node *)record)->next = heap->slab[class];
-    heap->slab[class] = record;
+    node **list = &ct__self.slab[slab_class(bytes)];
+    ((node *)record)->next = *list;
+    *list = record;
 }
 
 /* ---- pool ---- */
@@ -176,7 +170,7 @@ void *ct__pool_get(size_t bytes)
 {
     ct__heap *heap = heap_of_thread();
     if (CT__UNLIKELY(!heap || bytes > (size_t)1 << 46)) return NULL;
-    if (CT__UNLIKELY(common.plain)) return aligned(bytes ? bytes : 1);
+    if (CT__UNLIKELY(plain)) return aligned(bytes ? bytes : 1);
     size_t size;
     const int class = pool_class(bytes, &size);
     node *block = heap->pool[class];
@@ -193,7 +187,7 @@ void *ct__pool_get(size_t bytes)
 
 void ct__pool_put(void *block, size_t bytes)
 {
-    if (CT__UNLIKELY(common.plain)) {
+    if (CT__UNLIKELY(plain)) {
         free(block);
         return;
     }

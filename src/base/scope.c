@@ -35,7 +35,9 @@ int ct_scope_begin(void)
         ct__fail_memory("ct_scope_begin", CHUNK * sizeof(ct__link *));
         return scope; /* ending it does no harm; what would be in it stays in the scope around it */
     }
-    *head_of(scope) = NULL;
+    ct__link **head = head_of(scope);
+    *head = NULL;
+    ct__self.scope_head = head;
     ct__self.scopes = scope;
     return scope;
 }
@@ -51,6 +53,7 @@ void ct_scope_end(int number)
             ct__link_release(link);
         }
         ct__self.scopes--;
+        ct__self.scope_head = ct__self.scopes ? head_of(ct__self.scopes) : NULL;
     }
 }
 

@@ -54,6 +54,7 @@ static bool concat_shape(ct_call *c)
 static bool concat_forward(const ct_call *c)
 {
     ct_tensor place = *c->out[0];
+    place.dense = false;
     const int axis = axis_of(c, place.rank);
     for (int i = 0; i < c->n_in; i++) {
         place.dim[axis] = c->in[i]->dim[axis];
@@ -101,10 +102,12 @@ static bool stack_forward(const ct_call *c)
     const ct_tensor *y = c->out[0];
     const int axis = axis_of(c, y->rank);
     ct_tensor place = *y;
+    place.dense = false;
     place.dim[axis] = 1;
     place.count = c->in[0]->count;
     for (int i = 0; i < c->n_in; i++) {
         ct_tensor x = *c->in[i]; /* with the new axis */
+        x.dense = false;
         x.rank = y->rank;
         for (int k = axis + 1; k < y->rank; k++) {
             x.dim[k] = c->in[i]->dim[k - 1];

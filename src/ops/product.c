@@ -230,6 +230,7 @@ static bool affine_shape(ct_call *c)
 static bool affine_forward(const ct_call *c)
 {
     ct_tensor rows = *c->in[2]; /* the bias, repeated; never given to anyone */
+    rows.dense = false;
     rows.rank = 2;
     rows.dim[1] = rows.dim[0];
     rows.stride[1] = rows.stride[0];

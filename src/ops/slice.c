@@ -18,6 +18,7 @@ static ct_tensor part(const ct_tensor *t, int axis, int64_t start, int64_t step,
     p.stride[axis] *= step;
     p.count = 1;
     for (int i = 0; i < p.rank; i++) p.count *= p.dim[i];
+    p.dense = false; /* a view made of it finds out */
     return p;
 }
 
@@ -31,6 +32,7 @@ static ct_tensor main_diagonal(const ct_tensor *t)
     d.stride[i] = t->stride[i] + t->stride[j];
     d.count = 1;
     for (int k = 0; k < d.rank; k++) d.count *= d.dim[k];
+    d.dense = false;
     return d;
 }
 

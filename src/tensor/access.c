@@ -113,7 +113,7 @@ void *ct_data(const ct_tensor *t)
 /* Copies t, cast to dtype, into memory of the caller's that looks like a tensor for this one call. */
 static void copy_to(const ct_tensor *t, void *to, ct_dtype dtype)
 {
-    ct_tensor target = {.dtype = (uint8_t)dtype, .rank = t->rank, .count = t->count, .data = to};
+    ct_tensor target = {.dtype = (uint8_t)dtype, .rank = t->rank, .count = t->count, .data = to, .dense = true};
     int64_t stride = 1;
     for (int i = t->rank - 1; i >= 0; i--) {
         target.dim[i] = t->dim[i];

@@ -150,6 +150,7 @@ void ct__fill(ct_tensor *t, double value)
     char element[8];
     ct__store(element, t->dtype, value);
     ct_tensor source = *t; /* the one element, repeated: never given to anyone */
+    source.dense = false;
     source.data = element;
     memset(source.stride, 0, sizeof source.stride);
     static const char zeros[8];

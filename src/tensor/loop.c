@@ -142,6 +142,14 @@ static void cut(plan *p, int64_t n, int64_t weight)
 
 void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost)
 {
+    bool dense = t[0]->count * cost < 2 * PART;
+    for (int k = 0; k < count && dense; k++) dense = t[k]->dense;
+    if (CT__LIKELY(dense)) { /* small and row-major throughout */
+        char *data[CT__MAX_OPERANDS];
+        for (int k = 0; k < count; k++) data[k] = t[k]->data;
+        if (t[0]->count) kernel(t[0]->count, data, params);
+        return;
+    }
     if (t[0]->count == 0) return;
     plan p;
     p.kernel = kernel;

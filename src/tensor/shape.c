@@ -5,16 +5,6 @@
 
 #include <string.h>
 
-bool ct__contiguous(const ct_tensor *t)
-{
-    int64_t expected = 1;
-    for (int i = t->rank - 1; i >= 0; i--) {
-        if (t->dim[i] != 1 && t->stride[i] != expected) return t->count == 0;
-        expected *= t->dim[i];
-    }
-    return true;
-}
-
 bool ct__same_shape(const ct_tensor *a, const ct_tensor *b)
 {
     if (a->rank != b->rank) return false;

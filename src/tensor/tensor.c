@@ -2,7 +2,8 @@
  * tensor.c - tensors and storages: making them, counting references, handing them between scopes.
  *
  * A tensor has one reference from the scope it is in (or from its caller) and one from each node that kept it; a storage has one from each
- * tensor that views it. Small storages live in the slab slot of their record, so a scalar costs two slots and no malloc.
+ * tensor that views it and one from the tensor whose record it is part of. So a tensor costs one slab slot, and one block of the pool
+ * where its bytes do not fit into the slot.
  */
 #include "tensor/tensor.h"
 
@@ -14,22 +15,27 @@ void (*ct__graph_share)(void *graph);
 
 /* ---- storages ---- */
 
-static size_t record_size(const ct__storage *s) { return sizeof(ct__storage) + (s->inside ? s->bytes : 0); }
-
-static ct__storage *storage_new(size_t bytes)
+static size_t record_size(const ct__storage *s)
 {
-    const bool inside = bytes <= CT__INSIDE_MAX;
-    ct__storage *s = ct__slab_get(sizeof(ct__storage) + (inside ? bytes : 0));
-    if (CT__UNLIKELY(!s)) return NULL;
-    *s = (ct__storage){.refs = 1, .inside = inside, .bytes = bytes};
-    s->data = inside ? (char *)(s + 1) : ct__pool_get(bytes);
-    if (CT__UNLIKELY(!s->data)) {
-        ct__slab_put(s, record_size(s));
-        return NULL;
+    if (s->foreign) return sizeof(ct_tensor) + sizeof(ct__lender);
+    return sizeof(ct_tensor) + (s->inside && s->bytes > CT__FRONT ? s->bytes : 0);
+}
+
+static ct_tensor *owner_of(ct__storage *s) { return (ct_tensor *)(void *)((char *)s - offsetof(struct ct_tensor, own)); }
+
+/* Gives the bytes back; the record may stay. */
+static void let_go(ct__storage *s)
+{
+    if (s->gone) return;
+    s->gone = true;
+    ct__self.live.storages--;
+    if (CT__UNLIKELY(s->foreign)) {
+        const ct__lender *lender = (const ct__lender *)(const void *)(owner_of(s) + 1);
+        if (lender->release) lender->release(s->data, lender->context);
+        return;
     }
-    ct__self.live.storages++;
-    ct__bytes_add((int64_t)bytes);
-    return s;
+    ct__self.live.bytes -= (int64_t)s->bytes;
+    if (!s->inside) ct__pool_put(s->data, s->bytes);
 }
 
 static void storage_retain(ct__storage *s)
@@ -42,27 +48,29 @@ static void storage_release(ct__storage *s)
 {
     const int32_t left = CT__UNLIKELY(s->shared) ? __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) : --s->refs;
     if (left > 0) return;
-    if (s->foreign) {
-        if (s->release) s->release(s->data, s->context);
-    } else {
-        ct__self.live.bytes -= (int64_t)s->bytes;
-        if (!s->inside) ct__pool_put(s->data, s->bytes);
-    }
-    ct__self.live.storages--;
-    ct__slab_put(s, record_size(s));
+    const size_t size = record_size(s);
+    let_go(s);
+    ct__slab_put(owner_of(s), size);
 }
 
 /* ---- tensors ---- */
 
-/* A tensor record with everything set but dimensions, strides and storage. */
-static ct_tensor *record_new(void)
+/* A record with everything set but shape, dtype and storage. */
+static inline ct_tensor *record_new(size_t size)
 {
-    ct_tensor *t = ct__slab_get(sizeof *t);
+    ct_tensor *t = ct__slab_get(size);
     if (CT__UNLIKELY(!t)) return NULL;
-    memset(t, 0, offsetof(struct ct_tensor, dim));
+    memset(t, 0, offsetof(struct ct_tensor, front));
     t->refs = 1;
     ct__self.live.tensors++;
     return t;
+}
+
+static void *record_back(ct_tensor *t, size_t size, const char *operation, size_t wanted)
+{
+    ct__self.live.tensors--;
+    ct__slab_put(t, size);
+    return ct__fail_memory(operation, wanted);
 }
 
 /* Row-major strides. A length of 0 counts as 1 in them, and what then overflows is never taken: it only must not be undefined. */
@@ -81,22 +89,34 @@ static void lay_out(ct_tensor *t, int rank, const int64_t *dim)
     if (t->count) t->count = (int64_t)step;
 }
 
+static int64_t count_of(int rank, const int64_t *dim)
+{
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) count *= dim[i];
+    return count;
+}
+
 ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim)
 {
-    ct_tensor *t = record_new();
-    if (CT__UNLIKELY(!t)) return ct__fail_memory(operation, sizeof *t);
+    static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
+    const size_t bytes = (size_t)count_of(rank, dim) * size_of[dtype];
+    const bool inside = bytes <= CT__INSIDE_MAX;
+    const size_t size = sizeof(ct_tensor) + (inside && bytes > CT__FRONT ? bytes : 0);
+    ct_tensor *t = record_new(size);
+    if (CT__UNLIKELY(!t)) return ct__fail_memory(operation, size);
     t->dtype = (uint8_t)dtype;
     t->rank = (uint8_t)rank;
+    t->dense = true;
     lay_out(t, rank, dim);
-    const int64_t count = t->count;
-    t->storage = storage_new((size_t)count * ct__size(t));
-    if (CT__UNLIKELY(!t->storage)) {
-        const size_t bytes = (size_t)count * ct__size(t);
-        ct__self.live.tensors--;
-        ct__slab_put(t, sizeof *t);
-        return ct__fail_memory(operation, bytes);
-    }
-    t->data = t->storage->data;
+    ct__storage *s = t->storage = &t->own;
+    s->refs = 1;
+    s->inside = inside;
+    s->bytes = bytes;
+    s->data = !inside ? ct__pool_get(bytes) : bytes > CT__FRONT ? (char *)(t + 1) : t->front;
+    if (CT__UNLIKELY(!s->data)) return record_back(t, size, operation, bytes);
+    t->data = s->data;
+    ct__self.live.storages++;
+    ct__bytes_add((int64_t)bytes);
     ct__scope_adopt(&t->link);
     return t;
 }
@@ -109,28 +129,35 @@ ct_tensor *ct__tensor_like(const char *operation, const ct_tensor *t, ct_dtype d
 ct_tensor *ct__tensor_wrap(const char *operation, ct_dtype dtype, int rank, const int64_t *dim, void *data,
                            void (*release)(void *data, void *context), void *context)
 {
-    ct_tensor *t = record_new();
-    ct__storage *s = t ? ct__slab_get(sizeof *s) : NULL;
-    if (!s) {
-        if (t) ct__self.live.tensors--;
-        if (t) ct__slab_put(t, sizeof *t);
-        return ct__fail_memory(operation, sizeof *t);
-    }
-    *s = (ct__storage){.refs = 1, .foreign = true, .data = data, .release = release, .context = context};
-    ct__self.live.storages++;
+    const size_t size = sizeof(ct_tensor) + sizeof(ct__lender);
+    ct_tensor *t = record_new(size);
+    if (!t) return ct__fail_memory(operation, size);
     t->dtype = (uint8_t)dtype;
     t->rank = (uint8_t)rank;
+    t->dense = true;
     lay_out(t, rank, dim);
-    s->bytes = (size_t)t->count * ct__size(t);
-    t->storage = s;
+    *(ct__lender *)(void *)(t + 1) = (ct__lender){.release = release, .context = context};
+    t->own = (ct__storage){.refs = 1, .foreign = true, .bytes = (size_t)t->count * ct__size(t), .data = data};
+    t->storage = &t->own;
     t->data = data;
+    ct__self.live.storages++;
     ct__scope_adopt(&t->link);
     return t;
 }
 
+bool ct__row_major(const ct_tensor *t)
+{
+    int64_t expected = 1;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        if (t->dim[i] != 1 && t->stride[i] != expected) return t->count == 0;
+        expected *= t->dim[i];
+    }
+    return true;
+}
+
 ct_tensor *ct__tensor_view(const ct_tensor *base, int rank, const int64_t *dim, const int64_t *stride, char *data)
 {
-    ct_tensor *t = record_new();
+    ct_tensor *t = record_new(sizeof *t);
     if (CT__UNLIKELY(!t)) return ct__fail_memory("a view", sizeof *t);
     t->dtype = base->dtype;
     t->rank = (uint8_t)rank;
@@ -141,6 +168,7 @@ ct_tensor *ct__tensor_view(const ct_tensor *base, int rank, const int64_t *dim, 
         t->stride[i] = stride[i];
         t->count *= dim[i];
     }
+    t->dense = ct__row_major(t);
     t->storage = base->storage;
     storage_retain(t->storage);
     t->data = data;
@@ -153,24 +181,32 @@ ct_tensor *ct__tensor_bare(const ct_tensor *t) { return ct__tensor_view(t, t->ra
 void ct__tensor_take_values(ct_tensor *t, const ct_tensor *from)
 {
     ct__storage *old = t->storage;
-    storage_retain(from->storage);
+    if (from->storage != &t->own) storage_retain(from->storage); /* of its own storage t holds a reference as it is */
     t->storage = from->storage;
     t->data = from->data;
     t->dtype = from->dtype;
     t->weak = false;
     for (int i = 0; i < t->rank; i++) t->stride[i] = from->stride[i];
+    t->dense = ct__row_major(t);
     t->storage->shared = t->storage->shared || t->shared;
     if (t->storage->version == old->version) t->storage->version++; /* whoever kept t shall see that it changed */
-    storage_release(old);
+    if (old != &t->own) storage_release(old);
+    else if (old->refs == 1) let_go(old); /* the record stays until t goes */
 }
 
 void ct__destroy(ct_tensor *t)
 {
     ct__scope_unlink(&t->link);
     if (t->graph) ct__graph_release(t->graph);
-    storage_release(t->storage);
     ct__self.live.tensors--;
-    ct__slab_put(t, sizeof *t);
+    ct__storage *s = t->storage;
+    if (CT__LIKELY(s == &t->own)) {
+        storage_release(s);
+        return;
+    }
+    if (t->own.refs) storage_release(&t->own);
+    else ct__slab_put(t, sizeof *t);
+    storage_release(s);
 }
 
 static void release_link(ct__link *link) { ct__release((ct_tensor *)(void *)link); }

@@ -11,21 +11,34 @@
 
 #include "base/base.h"
 
+/* Bytes that tensors view, counted by reference. It is part of the record of the tensor that it was made for, which holds one of the
+ * references as long as it lives; so the record goes when this count is 0. */
 typedef struct ct__storage {
     int32_t refs;
     uint32_t version; /* goes up with every change in place */
     bool shared;      /* refs change atomically */
-    bool inside;      /* the bytes follow this record in its slab slot */
+    bool inside;      /* the bytes are part of the record too */
     bool tracked;     /* a view of it needs a gradient */
+    bool foreign;     /* the caller's memory; a ct__lender follows the record */
+    bool gone;        /* the bytes were given back, only the record is left */
     size_t bytes;
     char *data;
-    void (*release)(void *data, void *context); /* of foreign memory; NULL where the caller keeps it */
-    void *context;
-    bool foreign;
 } ct__storage;
 
-enum { CT__INSIDE_MAX = 192 }; /* storages of up to this many bytes live in the slab slot of their record */
+/* How foreign memory is given back; .release NULL: the caller keeps it. */
+typedef struct ct__lender {
+    void (*release)(void *data, void *context);
+    void *context;
+} ct__lender;
 
+/* Sanitizers see the ends of what has an allocation of its own. */
+#ifdef CT_PLAIN_MALLOC
+enum { CT__FRONT = 16, CT__INSIDE_MAX = 0 };
+#else
+enum { CT__FRONT = 16, CT__INSIDE_MAX = 192 }; /* storages of up to this many bytes live in the record; the first few in its front */
+#endif
+
+/* Ordered so that a scalar with its value takes two cache lines. */
 struct ct_tensor {
     ct__link link; /* first: a scope's release callback gets a pointer to it */
     int32_t refs;
@@ -33,14 +46,18 @@ struct ct_tensor {
     bool weak;       /* made by ct_scalar */
     bool shared;     /* refs change atomically */
     bool needs_grad; /* it is a result whose node leads to a leaf that collects a gradient; for leaves the leaf knows */
+    bool dense;      /* row-major without gaps */
     uint8_t slot;    /* which output of its node it is */
     int32_t line;    /* the user's source place */
-    const char *file;
     int64_t count;
     char *data;
     ct__storage *storage;
     void *graph;
+    const char *file;
+    ct__storage own; /* refs 0 in a view */
+    _Alignas(16) char front[CT__FRONT];
     int64_t dim[CT_MAX_RANK], stride[CT_MAX_RANK]; /* strides in elements */
+    /* behind it in the same slab record: larger contents, or a ct__lender */
 };
 
 /* Drops a reference to what is in the graph slot; set once by the autograd room. */
@@ -88,7 +105,9 @@ static inline size_t ct__size(const ct_tensor *t)
     return size[t->dtype];
 }
 static inline bool ct__is_float(ct_dtype dtype) { return dtype == CT_F32 || dtype == CT_F64; }
-bool ct__contiguous(const ct_tensor *t);
+static inline bool ct__contiguous(const ct_tensor *t) { return t->dense; }
+/* Found from the strides; who changes those of a record on the stack sets .dense to it, or to false. Axes of length 1 do not count. */
+bool ct__row_major(const ct_tensor *t);
 static inline ct_shape ct__shape(const ct_tensor *t)
 {
     ct_shape s;
