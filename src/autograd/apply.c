@@ -15,6 +15,13 @@ const char *ct__op_title(const ct_op *op)
 /* Makes the results and fills them. */
 static bool compute(ct_call *c)
 {
+    if (c->op->shape == ct__shape_of_x) {
+        const ct_tensor *x = c->in[0];
+        c->dtype = x->dtype;
+        c->out[0] = ct__tensor_new(c->op->name, c->dtype, x->rank, x->dim);
+        if (CT__LIKELY(c->out[0] != NULL)) return c->op->forward(c);
+        return ct__rename_error(c->op->name, ct__op_title(c->op));
+    }
     if (c->op->view) return c->op->view(c);
     if (!c->op->shape(c)) return false;
     for (int i = 0; i < c->n_out; i++) {
@@ -65,6 +72,13 @@ ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void
 {
     ct_tensor *out[CT__MAX_OUTPUTS];
     return ct__apply_all(op, in, n_in, params, out) ? out[0] : NULL;
+}
+
+bool ct__shape_of_x(ct_call *c)
+{
+    c->shape[0] = ct__shape(c->in[0]);
+    c->dtypes[0] = c->in[0]->dtype;
+    return true;
 }
 
 /* ---- what rules use ---- */

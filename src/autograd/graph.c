@@ -16,7 +16,7 @@ static ct__node *node_new(size_t size)
 {
     ct__node *n = size <= CT__SLAB_MAX ? ct__slab_get(size) : ct__pool_get(size);
     if (CT__UNLIKELY(!n)) return ct__fail_memory("the graph", size);
-    memset(n, 0, sizeof *n);
+    ct__slab_clear(n, sizeof *n);
     n->refs = 1;
     n->size = size;
     n->file = ct__ad.file;
@@ -224,7 +224,7 @@ static void note(ct_tensor *t, const char *file, int line)
         node->file = file;
         node->line = line;
         for (int i = 0; i < node->n_in && n < DEPTH; i++) {
-            if (node->in[i].from) todo[n++] = node->in[i].from;
+            if (node->in[i].from && !node->in[i].from->file) todo[n++] = node->in[i].from;
         }
     }
 }

@@ -54,7 +54,7 @@ struct ct_op {
     int outputs; /* 0 counts as 1 */
     unsigned keeps;
     size_t params; /* bytes of params */
-    /* Checks operands and writes c->shape[] and c->dtypes[]; false with an error. */
+    /* Checks operands and writes c->shape[] and c->dtypes[]; false with an error. ct__shape_of_x: the result is like in[0]. */
     bool (*shape)(ct_call *c);
     /* Computes into c->out[], which are made, contiguous and not set. Absent for views. False with an error. */
     bool (*forward)(const ct_call *c);
@@ -71,6 +71,8 @@ struct ct_op {
     const char *doc;  /* the formula as text */
 };
 
+/* The result has the shape and dtype of in[0]. */
+bool ct__shape_of_x(ct_call *c);
 /* A rule that is missing is NULL: reported with operation and argument when the graph is recorded. These are not missing: */
 ct_tensor *ct__vjp_zero(const ct_call *c, ct_tensor *const *g); /* the derivative is zero */
 ct_tensor *ct__jvp_zero(const ct_call *c, ct_tensor *dx);

@@ -223,8 +223,15 @@ static bool harvest_leaf(sweep *s, work *w)
 static bool rebuild_call(sweep *s, ct__node *n, ct_call *c, ct_tensor **in, ct_tensor **out)
 {
     static const char *const letters[] = {"first", "second", "third"};
-    *c = (ct_call){.op = n->op, .in = in, .n_in = n->n_in, .out = out, .n_out = n->n_out, .params = n->params, .dtype = n->dtype,
-                   .in_shapes = n->in_shapes};
+    c->op = n->op; /* field by field: .shape and .dtypes are of the forward pass, and large */
+    c->in = in;
+    c->n_in = n->n_in;
+    c->out = out;
+    c->n_out = n->n_out;
+    c->params = n->params;
+    c->index = 0;
+    c->dtype = n->dtype;
+    c->in_shapes = n->in_shapes;
     for (int i = 0; i < n->n_in; i++) {
         const ct__input *x = &n->in[i];
         if (x->was_kept && !x->kept)

@@ -10,15 +10,18 @@
 
 #include <float.h>
 
-const ct__pointwise_table *ct__pointwise_kernels(void)
-{
 #ifdef CT__HAVE_X86_VARIANTS
+const ct__pointwise_table *ct__pointwise_kernels = &ct__pointwise_baseline; /* until the library is loaded */
+
+/* Runs when the library is loaded. */
+__attribute__((constructor)) static void choose(void)
+{
     static const ct__pointwise_table *const tables[] = {&ct__pointwise_baseline, &ct__pointwise_avx2, &ct__pointwise_avx512};
-    return tables[ct__isa()];
-#else
-    return &ct__pointwise_baseline;
-#endif
+    ct__pointwise_kernels = tables[ct__isa()];
 }
+#else
+const ct__pointwise_table *ct__pointwise_kernels = &ct__pointwise_baseline;
+#endif
 
 /* ---- what all records share ---- */
 
@@ -30,18 +33,11 @@ typedef struct place {
 
 static const ct__pointwise *kernels_of(const ct_op *op)
 {
-    const char *table = (const char *)ct__pointwise_kernels();
+    const char *table = (const char *)ct__pointwise_kernels;
     return (const ct__pointwise *)(const void *)(table + ((const place *)op->impl)->offset);
 }
 
 static int cost_of(const ct_op *op) { return ((const place *)op->impl)->cost; }
-
-static bool same_shape(ct_call *c)
-{
-    c->shape[0] = ct__shape(c->in[0]);
-    c->dtypes[0] = c->in[0]->dtype;
-    return true;
-}
 
 static bool forward(const ct_call *c)
 {
@@ -155,7 +151,7 @@ enum { CHEAP = 1, COSTLY = 8 };
 #define RECORD(name_, n, keeps_, cost_, text, ...)                                                                     \
     static const place place_##name_ = {offsetof(ct__pointwise_table, name_), cost_};                                  \
     const ct_op ct__op_##name_ = {.name = #name_, .inputs = n, .keeps = keeps_, .params = 2 * sizeof(double),          \
-                                  .shape = same_shape, .forward = forward, .impl = &place_##name_, .doc = text, __VA_ARGS__};
+                                  .shape = ct__shape_of_x, .forward = forward, .impl = &place_##name_, .doc = text, __VA_ARGS__};
 #define RULE1(name) .vjp = {vjp_##name}, .jvp = {jvp_##name}
 #define RULE2(name) .vjp = {vjp_##name##_x, vjp_##name##_y}, .jvp = {jvp_##name##_x, jvp_##name##_y}
 #define UNARY(name, f, slope, keeps) RECORD(name, 1, keeps, COSTLY, #f, RULE1(name), .fused = fused)

@@ -46,7 +46,7 @@ typedef struct ct__pointwise_table {
 #undef BINARY_ANY
 
 extern const ct__pointwise_table ct__pointwise_baseline, ct__pointwise_avx2, ct__pointwise_avx512;
-const ct__pointwise_table *ct__pointwise_kernels(void); /* those of this machine */
+extern const ct__pointwise_table *ct__pointwise_kernels; /* those of this machine */
 
 /* Brings two operands of an arithmetic operation to one dtype and one shape (promotion.c). `floats`: the operation has no integer form. The
  * replacements are temporaries of the innermost scope, recorded where that matters. False with an error. */

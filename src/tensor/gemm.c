@@ -9,7 +9,7 @@
  * Processors for which BLIS has no such kernels, and layouts that they do not take, go through bli_sgemm_ex with one thread. Products too small to
  * be worth either have a kernel of our own. Which way is taken depends on the shape and strides alone.
  */
-#include "tensor/tensor.h"
+#include "tensor/gemm.h"
 
 #include <blis.h> /* found as a system header: its own warnings are its own */
 #include <math.h>
@@ -30,38 +30,20 @@ typedef struct product {
     bool serial;
 } product;
 
-/* ---- small products ---- */
+/* ---- our own kernels ---- */
 
-/* For a product of few operations a call of BLIS costs more than the work: C = alpha A B + beta C by rows, each a sum of rows of B. The
- * inner loop runs over contiguous columns where it can. */
-#define SMALL(T)                                                                                                       \
-    static void small_##T(const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, T alpha, T beta)              \
-    {                                                                                                                  \
-        const T *pa = (const T *)(const void *)a->data, *pb = (const T *)(const void *)b->data;                        \
-        T *pc = (T *)(void *)c->data;                                                                                  \
-        for (int64_t i = 0; i < c->rows; i++) {                                                                        \
-            T *row = pc + i * c->row;                                                                                  \
-            for (int64_t j0 = 0; j0 < c->columns; j0 += 16) {                                                          \
-                const int64_t n = c->columns - j0 < 16 ? c->columns - j0 : 16;                                         \
-                T sum[16] = {0};                                                                                       \
-                for (int64_t l = 0; l < a->columns; l++) {                                                             \
-                    const T x = pa[i * a->row + l * a->column];                                                        \
-                    const T *y = pb + l * b->row + j0 * b->column;                                                     \
-                    if (n == 16 && b->column == 1) {                                                                   \
-                        for (int j = 0; j < 16; j++) sum[j] += x * y[j];                                               \
-                    } else {                                                                                           \
-                        for (int64_t j = 0; j < n; j++) sum[j] += x * y[j * b->column];                                \
-                    }                                                                                                  \
-                }                                                                                                      \
-                for (int64_t j = 0; j < n; j++) {                                                                      \
-                    T *to = row + (j0 + j) * c->column;                                                                \
-                    *to = beta == 0 ? alpha * sum[j] : alpha * sum[j] + beta * *to;                                    \
-                }                                                                                                      \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-SMALL(float)
-SMALL(double)
+#ifdef CT__HAVE_X86_VARIANTS
+static const ct__gemm_kernels *own = &ct__gemm_baseline;
+
+/* Runs when the library is loaded. */
+__attribute__((constructor)) static void choose(void)
+{
+    static const ct__gemm_kernels *const tables[] = {&ct__gemm_baseline, &ct__gemm_avx2, &ct__gemm_avx512};
+    own = tables[ct__isa()];
+}
+#else
+static const ct__gemm_kernels *const own = &ct__gemm_baseline;
+#endif
 
 /* ---- the kernels of BLIS ---- */
 
@@ -103,6 +85,7 @@ static void ask_blis(void)
     }
 }
 
+enum { SMALL = 1 << 23, DEPTH = 256 }; /* multiplications up to which our own tiles are taken; terms that they sum at a time */
 enum { NC = 1024, FAR = 1024 }; /* columns of B packed at a time; bytes between rows from which packing pays */
 
 static int index_of(ct_dtype dtype) { return dtype == CT_F64; }
@@ -122,28 +105,6 @@ static bool packs_a(const product *p, size_t size)
     if (p->a.column != 1 && p->a.row != 1) return true;
     return p->a.row == 1 && p->c.columns >= 48 && (size_t)p->a.column * size >= FAR;
 }
-
-/* Panels of B, nr columns wide: element (l, j) of a panel at [l * nr + j]. */
-#define PACK_B(T)                                                                                                      \
-    static void pack_b_##T(T *restrict to, const T *b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t nr)  \
-    {                                                                                                                  \
-        for (int64_t j0 = 0; j0 < n; j0 += nr, to += k * nr) {                                                         \
-            const int64_t w = n - j0 < nr ? n - j0 : nr;                                                               \
-            const T *from = b + j0 * column;                                                                           \
-            if (column == 1) {                                                                                         \
-                for (int64_t l = 0; l < k; l++) memcpy(to + l * nr, from + l * row, (size_t)w * sizeof(T));            \
-            } else {                                                                                                   \
-                for (int64_t l0 = 0; l0 < k; l0 += 16) {                                                               \
-                    const int64_t l1 = l0 + 16 < k ? l0 + 16 : k;                                                      \
-                    for (int64_t j = 0; j < w; j++) {                                                                  \
-                        for (int64_t l = l0; l < l1; l++) to[l * nr + j] = from[l * row + j * column];                 \
-                    }                                                                                                  \
-                }                                                                                                      \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-PACK_B(float)
-PACK_B(double)
 
 /* Panels of A, mr rows high: element (i, l) of a panel at [l * mr + i]. */
 #define PACK_A(T)                                                                                                      \
@@ -201,7 +162,14 @@ static void run_block(const product *p, const ct__matrix *a, char *b, int64_t b_
         bli_auxinfo_set_ps_b(b_panel, &info);
         for (int64_t j0 = 0; j0 < n; j0 += nr) {
             char *strip = b + (j0 / nr) * b_panel * size, *to = c->data + (i0 * c->row + j0) * size;
-            blis.of[i].kernel[column == 1 ? 0 : 1](BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, least(nr, n - j0), k, i ? (void *)&alpha_f64 : (void *)&alpha_f32,
+            if (n - j0 < nr) { /* of a narrow strip the kernels of BLIS 0.9 read beyond the end of C */
+                const ct__matrix x = {.data = a->data + i0 * a->row * size, .rows = m, .columns = k, .row = a->row, .column = a->column};
+                const ct__matrix y = {.data = strip, .rows = k, .columns = n - j0, .row = b_row, .column = 1};
+                const ct__matrix z = {.data = to, .rows = m, .columns = n - j0, .row = c->row, .column = 1};
+                own->small[i](&x, &y, &z, p->alpha, i ? *(double *)beta : (double)*(float *)beta);
+                break;
+            }
+            blis.of[i].kernel[column == 1 ? 0 : 1](BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, nr, k, i ? (void *)&alpha_f64 : (void *)&alpha_f32,
                                                    block, row, column, strip, b_row, 1, beta, to, c->row, 1, &info, blis.context);
         }
     }
@@ -220,8 +188,7 @@ static void call_kernels(const product *p, const ct__matrix *a, const ct__matrix
         for (int64_t l0 = 0; l0 < a->columns; l0 += kc) {
             const int64_t k = least(kc, a->columns - l0);
             char *from = b->data + (l0 * b->row + j0 * b->column) * size;
-            if (pack && p->dtype == CT_F32) pack_b_float((float *)(void *)space, (const float *)(const void *)from, b->row, b->column, k, n, nr);
-            if (pack && p->dtype == CT_F64) pack_b_double((double *)(void *)space, (const double *)(const void *)from, b->row, b->column, k, n, nr);
+            if (pack) own->pack_b[i](space, from, b->row, b->column, k, n, nr);
             void *beta = i ? (l0 ? (void *)&one_f64 : (void *)&beta_f64) : l0 ? (void *)&one_f32 : (void *)&beta_f32;
             ct__matrix a_part = *a, c_part = *c;
             a_part.data += l0 * a->column * size;
@@ -251,18 +218,33 @@ static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b
     }
 }
 
-static bool is_small(const ct__matrix *a, const ct__matrix *c) { return c->rows * c->columns * a->columns <= 1024; }
+/* Small enough for our own tiles, which read A and B where they are? */
+static bool is_small(const ct__matrix *a, const ct__matrix *c)
+{
+    return c->column == 1 && c->rows * c->columns <= SMALL / a->columns;
+}
+
+static void call_own(ct_dtype dtype, double alpha, const ct__matrix *a, const ct__matrix *b, double beta, const ct__matrix *c)
+{
+    const int64_t size = dtype == CT_F32 ? 4 : 8;
+    if (a->columns <= DEPTH) {
+        own->small[index_of(dtype)](a, b, c, alpha, beta);
+        return;
+    }
+    ct__matrix x = *a, y = *b;
+    for (int64_t l = 0; l < a->columns; l += DEPTH) {
+        x.columns = y.rows = least(DEPTH, a->columns - l);
+        own->small[index_of(dtype)](&x, &y, c, alpha, l ? 1 : beta);
+        x.data += DEPTH * a->column * size;
+        y.data += DEPTH * b->row * size;
+    }
+}
 
 static void multiply(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, char *space)
 {
-    if (is_small(a, c)) {
-        if (p->dtype == CT_F32) small_float(a, b, c, (float)p->alpha, (float)p->beta);
-        else small_double(a, b, c, p->alpha, p->beta);
-    } else if (kernels_take(p) && (space || !p->space_each)) {
-        call_kernels(p, a, b, c, space);
-    } else {
-        call_blis(p, a, b, c);
-    }
+    if (is_small(a, c)) call_own(p->dtype, p->alpha, a, b, p->beta, c);
+    else if (kernels_take(p) && (space || !p->space_each)) call_kernels(p, a, b, c, space);
+    else call_blis(p, a, b, c);
 }
 
 /* ---- parts ---- */
@@ -298,6 +280,7 @@ static void run_part(void *context, int64_t part)
 }
 
 #define PARALLEL 3e6
+enum { SERIAL = 1500000 }; /* multiplications, in the whole batch, that one thread does at once: PARALLEL by another measure */
 
 /* How many panels, by shape alone: two from about 30 us of work on (PARALLEL flops), four where each of them still packs little against its work. Cut across
  * the longer side of C. */
@@ -325,8 +308,20 @@ static void scale(const product *p, int64_t batch)
 void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, ct__matrix a, int64_t a_step, ct__matrix b, int64_t b_step, double beta,
               ct__matrix c, int64_t c_step)
 {
-    product p = {.dtype = dtype, .alpha = alpha, .beta = beta, .a = a, .b = b, .c = c, .a_step = a_step, .b_step = b_step, .c_step = c_step};
     if (batch == 0 || c.rows == 0 || c.columns == 0) return;
+    ct__self.count.gemm_calls += batch;
+    ct__self.count.gemm_flops += 2 * c.rows * c.columns * a.columns * batch;
+    if (c.column == 1 && a.columns && c.rows * c.columns <= SERIAL / a.columns / batch) {
+        const int64_t size = dtype == CT_F32 ? 4 : 8;
+        for (int64_t l = 0; l < batch; l++) {
+            call_own(dtype, alpha, &a, &b, beta, &c);
+            a.data += a_step * size;
+            b.data += b_step * size;
+            c.data += c_step * size;
+        }
+        return;
+    }
+    product p = {.dtype = dtype, .alpha = alpha, .beta = beta, .a = a, .b = b, .c = c, .a_step = a_step, .b_step = b_step, .c_step = c_step};
     if (a.columns == 0) {
         scale(&p, batch);
         return;
@@ -337,8 +332,6 @@ void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, ct__matrix a, int64_t
     const double flops = 2.0 * (double)c.rows * (double)c.columns * (double)a.columns;
     const int64_t parts = batch * p.panels;
     p.serial = parts < 2 || flops * (double)batch < PARALLEL || omp_in_parallel();
-    ct__self.count.gemm_calls += batch;
-    ct__self.count.gemm_flops += (int64_t)flops * batch;
     p.space_each = !is_small(&a, &c) && kernels_take(&p) ? (space_for(&p, size) + 63) / 64 * 64 : 0;
     const size_t space = p.space_each * (size_t)(p.serial ? 1 : ct_threads());
     p.space = space ? ct__pool_get(space) : NULL;

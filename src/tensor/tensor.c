@@ -7,8 +7,6 @@
  */
 #include "tensor/tensor.h"
 
-#include <string.h>
-
 void (*ct__graph_release)(void *graph);
 void (*ct__graph_note)(ct_tensor *t, const char *file, int line);
 void (*ct__graph_share)(void *graph);
@@ -60,7 +58,7 @@ static inline ct_tensor *record_new(size_t size)
 {
     ct_tensor *t = ct__slab_get(size);
     if (CT__UNLIKELY(!t)) return NULL;
-    memset(t, 0, offsetof(struct ct_tensor, front));
+    ct__slab_clear(t, offsetof(struct ct_tensor, front));
     t->refs = 1;
     ct__self.live.tensors++;
     return t;
