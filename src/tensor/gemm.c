@@ -309,6 +309,7 @@ void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, ct__matrix a, int64_t
               ct__matrix c, int64_t c_step)
 {
     if (batch == 0 || c.rows == 0 || c.columns == 0) return;
+    if (c.columns == 1) b.column = c.column = 1; /* a stride that is not taken */
     ct__self.count.gemm_calls += batch;
     ct__self.count.gemm_flops += 2 * c.rows * c.columns * a.columns * batch;
     if (c.column == 1 && a.columns && c.rows * c.columns <= SERIAL / a.columns / batch) {
