@@ -80,6 +80,8 @@ CT_API ct_tensor *ct_minimum(ct_tensor *x, ct_tensor *y); /* the same */
 CT_API ct_tensor *ct_atan2(ct_tensor *y, ct_tensor *x); /* the angle of the point (y, x): ct_atan2(y, x) */
 CT_API ct_tensor *ct_hypot(ct_tensor *x, ct_tensor *y); /* sqrt(x^2 + y^2) without overflow; derivative 0 at (0, 0) */
 CT_API ct_tensor *ct_logaddexp(ct_tensor *x, ct_tensor *y); /* log(e^x + e^y) without overflow */
+/* Binary cross-entropy of a logit x and a target y in [0, 1]: y log(1 + e^-x) + (1 - y) log(1 + e^x), accurate in both tails. */
+CT_API ct_tensor *ct_bce_with_logits(ct_tensor *x, ct_tensor *y);
 /* comparisons and logic: bool results, no derivative; logic takes x != 0 */
 CT_API ct_tensor *ct_eq(ct_tensor *x, ct_tensor *y);
 CT_API ct_tensor *ct_ne(ct_tensor *x, ct_tensor *y);
@@ -182,6 +184,9 @@ CT_API ct_tensor *ct_one_hot(ct_tensor *index, int64_t classes, ct_dtype dtype);
 CT_API ct_tensor *ct_softmax(ct_tensor *x, int axis);
 /* log softmax, accurate where the softmax rounds to 0 or to 1. */
 CT_API ct_tensor *ct_log_softmax(ct_tensor *x, int axis);
+/* The cross-entropy of each row of logits [.., classes] with the class that index [..] (i64, i32, u8; 0 to classes - 1) names:
+ * -log softmax(x)_index, in one pass forward and one back. No derivative by index. */
+CT_API ct_tensor *ct_softmax_cross_entropy(ct_tensor *x, ct_tensor *index);
 /* Rows solved by the Cholesky factor of a constant covariance matrix S = L L': y = L^-1 x for each row x of [.., n], so that
  * |y|^2 = x' S^-1 x. S [n, n] must be symmetric and positive definite. Derivative by x alone. */
 CT_API ct_tensor *ct_whiten(ct_tensor *x, ct_tensor *covariance);
@@ -294,6 +299,8 @@ CT_API double ct_log_det(ct_tensor *covariance);
 #define ct_one_hot(...) ct_here(ct_one_hot(__VA_ARGS__), CT_HERE)
 #define ct_softmax(...) ct_here(ct_softmax(__VA_ARGS__), CT_HERE)
 #define ct_log_softmax(...) ct_here(ct_log_softmax(__VA_ARGS__), CT_HERE)
+#define ct_bce_with_logits(...) ct_here(ct_bce_with_logits(__VA_ARGS__), CT_HERE)
+#define ct_softmax_cross_entropy(...) ct_here(ct_softmax_cross_entropy(__VA_ARGS__), CT_HERE)
 #define ct_whiten(...) ct_here(ct_whiten(__VA_ARGS__), CT_HERE)
 #define ct_split(...) ct_here_bool(ct_split(__VA_ARGS__), CT_HERE)
 #define ct_log_det(...) ct_here_number(ct_log_det(__VA_ARGS__), CT_HERE)

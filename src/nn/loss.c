@@ -121,9 +121,13 @@ static bool indices_fit(const char *operation, const char *name, const ct_tensor
                         ct__nn_describe(target).text);
     if (ct_count_of(target) == 0) return true;
     CT_SCOPE;
-    ct_tensor *index = ct_cast(target, CT_I64);
-    const double low = ct_item(ct_min(index, CT_ALL, false)), high = ct_item(ct_max(index, CT_ALL, false));
-    const int64_t classes = ct_dim(x, -1);
+    const int64_t classes = ct_dim(x, -1), n = ct_count_of(target);
+    const int64_t *index = ct_dtype_of(target) == CT_I64 && ct_is_contiguous(target) ? ct_data(target) : NULL;
+    bool fits = index != NULL;
+    for (int64_t i = 0; i < n && fits; i++) fits = index[i] >= 0 && index[i] < classes;
+    if (fits) return true; /* the frequent case, at once */
+    ct_tensor *wide = ct_cast(target, CT_I64);
+    const double low = ct_item(ct_min(wide, CT_ALL, false)), high = ct_item(ct_max(wide, CT_ALL, false));
     if (low >= 0 && high < (double)classes) return true;
     return ct_raise(CT_ERROR_INDEX, operation, "target has class %.0f, but %s %s has the %" PRId64 " classes 0 to %" PRId64,
                     low < 0 ? low : high, name, ct__nn_describe(x).text, classes, classes - 1);
@@ -175,6 +179,10 @@ static ct_tensor *cross_entropy(const char *operation, ct_tensor *logits, ct_ten
         return NULL;
     }
     CT_SCOPE;
+    if (o.label_smoothing == 0 && ct_rank(target) < ct_rank(logits)) {
+        ct_tensor *index = ct_dtype_of(target) == CT_BOOL ? ct_cast(target, CT_I64) : target;
+        return ct_scope_return(reduce(operation, ct_softmax_cross_entropy(logits, index), o.reduction));
+    }
     ct_tensor *logp = ct_log_softmax(logits, -1);
     if (!logp) return NULL;
     ct_tensor *rows = smooth(row_nll(operation, "logits", logp, target), logp, o.label_smoothing);
@@ -235,18 +243,14 @@ ct_tensor *ct_binary_cross_entropy(ct_tensor *p, ct_tensor *target, ct_reduction
     return ct_scope_return(reduce(operation, ct_neg(ct_add(yes, no)), reduction));
 }
 
-/* max(x, 0) - x t + log(1 + e^-|x|) = t softplus(-x) + (1 - t) softplus(x). This form has no kink in its parts, so that the
- * derivative is -t sigmoid(-x) + (1 - t) sigmoid(x) = sigmoid(x) - t also at x = 0, and for t in [0, 1] adds nothing of
- * different sign in value, so that both tails are accurate. Checked: bce_of_logits_is_accurate. */
+/* Checked: bce_of_logits_is_accurate. */
 ct_tensor *ct_binary_cross_entropy_logits(ct_tensor *x, ct_tensor *target, ct_reduction reduction)
 {
     static const char operation[] = "ct_binary_cross_entropy_logits";
     CT_SCOPE;
     ct_tensor *t = target_like(operation, "x", x, target);
     if (!t) return NULL;
-    ct_tensor *yes = ct_mul(t, ct_softplus(ct_neg(x)));
-    ct_tensor *no = ct_mul(ct_sub(ct_scalar(1), t), ct_softplus(x));
-    return ct_scope_return(reduce(operation, ct_add(yes, no), reduction));
+    return ct_scope_return(reduce(operation, ct_bce_with_logits(x, t), reduction));
 }
 
 /* With S = L L' and w = L^-1 (t - y): (|w|^2 + log det S + n log 2 pi) / 2. */

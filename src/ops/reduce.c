@@ -148,9 +148,48 @@ static bool reduce_forward(const ct_call *c)
 
 static ct_tensor *sum_vjp(const ct_call *c, ct_tensor *const *g) { return ct__spread(c, g[0]); }
 
+/* gx = g / n repeated along the reduced axes: a view by strides of 0, or, where that is short, the numbers themselves, which later kernels
+ * read with less ado. */
+static bool spread_fused(const ct_call *c, ct_tensor *const *g, double n, ct_tensor **gx)
+{
+    const ct__axes_params *p = c->params;
+    const ct_shape x = ct__in_shape(c, 0);
+    const unsigned mask = ct__axes_front(p, (int)x.rank);
+    const char *title = ((const reducing *)c->op->impl)->title;
+    int64_t stride[CT_MAX_RANK], count = 1;
+    ct_tensor *part = g[0];
+    if (n != 1) {
+        part = ct_div(g[0], ct__number(c, n));
+        if (!part) return false;
+    }
+    int rank;
+    with_ones(c, &rank);
+    if (part->rank != rank) { /* a stack */
+        gx[0] = ct__spread(c, part);
+        return gx[0] != NULL;
+    }
+    for (int i = 0, k = 0; i < x.rank; i++) {
+        const bool reduced = mask >> i & 1u;
+        stride[i] = reduced ? 0 : part->stride[k];
+        k += !reduced || p->keepdim;
+        count *= x.dim[i];
+    }
+    ct_tensor *view = ct__tensor_view(part, (int)x.rank, x.dim, stride, part->data);
+    gx[0] = view;
+    if (!view || count > 4096 || view->dense) return view != NULL;
+    gx[0] = ct__tensor_new(title, c->dtype, (int)x.rank, x.dim);
+    if (gx[0]) ct__copy(gx[0], view);
+    return gx[0] != NULL;
+}
+
+static bool sum_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    return !need[0] || spread_fused(c, g, 1, gx);
+}
+
 const ct_op ct__op_sum = {
     .name = "sum", .inputs = 1, .keeps = KEEP_SHAPES, .params = sizeof(ct__axes_params), .shape = reduce_shape,
-    .forward = reduce_forward, .vjp = {sum_vjp}, .linear = true,
+    .forward = reduce_forward, .vjp = {sum_vjp}, .linear = true, .fused = sum_fused,
     .impl = &(const reducing){CT__SUM, "ct_sum"}, .doc = "sum of x over axes"};
 
 ct_tensor *ct_sum(ct_tensor *x, ct_axes axes, bool keepdim)
@@ -181,9 +220,14 @@ static ct_tensor *mean_vjp(const ct_call *c, ct_tensor *const *g)
     return ct__spread(c, ct_div(g[0], ct__number(c, (double)ct__axes_count(c->params, ct__in_shape(c, 0)))));
 }
 
+static bool mean_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    return !need[0] || spread_fused(c, g, (double)ct__axes_count(c->params, ct__in_shape(c, 0)), gx);
+}
+
 const ct_op ct__op_mean = {
     .name = "mean", .inputs = 1, .keeps = KEEP_SHAPES, .params = sizeof(ct__axes_params), .shape = reduce_shape,
-    .forward = mean_forward, .vjp = {mean_vjp}, .linear = true,
+    .forward = mean_forward, .vjp = {mean_vjp}, .linear = true, .fused = mean_fused,
     .impl = &(const reducing){CT__SUM, "ct_mean"}, .doc = "mean of x over axes"};
 
 ct_tensor *ct_mean(ct_tensor *x, ct_axes axes, bool keepdim)

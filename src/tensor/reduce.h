@@ -43,10 +43,12 @@ typedef enum ct__row_function {
     CT__SOFTMAX_VJP,     /* s, g:       s (g - <s, g>) */
     CT__LOG_SOFTMAX_VJP, /* y, g:       g - e^y sum g */
     CT__LOGSUMEXP_VJP,   /* x, y, g:    g e^(x - y); y and g are [rows] */
+    CT__CROSS_ENTROPY,     /* x, t:       log sum e^x - x_t; the result and t, an integer of the dtype's size, are [rows] */
+    CT__CROSS_ENTROPY_VJP, /* x, t, z, g: g (softmax(x)_i - [i = t]); t, z and g are [rows] */
     CT__ROW_FUNCTIONS
 } ct__row_function;
 
-enum { CT__ROW_OPERANDS = 4 };
+enum { CT__ROW_OPERANDS = 5 };
 typedef struct ct__row_job {
     ct__row_function function;
     ct_dtype dtype;

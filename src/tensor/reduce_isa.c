@@ -256,11 +256,13 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 /* ---- rows ---- */
 
 #define T float
+#define I int32_t
 #define HUGE FLT_MAX
 #define SUFFIX f32
 #include "tensor/row_kernel.h"
 
 #define T double
+#define I int64_t
 #define HUGE DBL_MAX
 #define SUFFIX f64
 #include "tensor/row_kernel.h"
@@ -285,5 +287,7 @@ const ct__reduce_kernels CT__CONCAT(ct__reduce_kernels_, CT__ISA) = {
             [CT__LOGSUMEXP] = ROW(logsumexp),
             [CT__SOFTMAX_VJP] = ROW(softmax_vjp),
             [CT__LOG_SOFTMAX_VJP] = ROW(log_softmax_vjp),
-            [CT__LOGSUMEXP_VJP] = ROW(logsumexp_vjp)},
+            [CT__LOGSUMEXP_VJP] = ROW(logsumexp_vjp),
+            [CT__CROSS_ENTROPY] = ROW(cross_entropy),
+            [CT__CROSS_ENTROPY_VJP] = ROW(cross_entropy_vjp)},
 };

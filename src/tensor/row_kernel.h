@@ -1,6 +1,6 @@
 /*
  * row_kernel.h - softmax and its relatives on contiguous rows of one float type; reduce_isa.c includes it for f32 and f64, with
- * T, its largest finite value HUGE and its name in functions (f32) as SUFFIX defined. It ends by undefining them.
+ * T, an integer of its size I, its largest finite value HUGE and its name in functions (f32) as SUFFIX defined. It ends by undefining them.
  *
  * Short rows go through exp together, so that a row of ten classes does not pay for ten scalar calls. Whatever the grouping, an
  * element's result depends on its own row alone.
@@ -194,7 +194,62 @@ static void NAME(logsumexp_vjp)(int64_t rows, int64_t n, char *const *p)
     }
 }
 
+/* z = l - d_t with d = x - max: where the target is the maximum nothing cancels. */
+static void NAME(cross_entropy)(int64_t rows, int64_t n, char *const *p)
+{
+    T *z = (T *)(void *)p[0], d[CT__ROWS_CHUNK], top[CT__ROWS_CHUNK], l[CT__ROWS_CHUNK];
+    const T *x = (const T *)(const void *)p[1];
+    const I *target = (const I *)(const void *)p[2];
+    const int64_t group = NAME(group)(n);
+    for (int64_t r = 0; r < rows; r += group) {
+        const int64_t m = rows - r < group ? rows - r : group;
+        const T *from = x + r * n;
+        if (n <= CT__ROWS_CHUNK) {
+            NAME(shift_rows)(from, m, n, d, top);
+            NAME(log_sums)(d, m, n, l);
+        } else {
+            top[0] = MAX(from, n);
+            l[0] = NAME(ct__log1p)(NAME(sum_rest)(from, top[0], n) + NAME(other_tops)(from, top[0], n));
+        }
+        for (int64_t k = 0; k < m; k++) z[r + k] = l[k] - (from[k * n + target[r + k]] - top[k]);
+    }
+}
+
+/* softmax(x)_i = e^(x_i - x_t - z), and of the target less one: e^-z - 1. Where x_t or z is not finite, the long way. */
+static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
+{
+    T *gx = (T *)(void *)p[0];
+    const T *x = (const T *)(const void *)p[1], *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
+    const I *target = (const I *)(const void *)p[2];
+    const int64_t group = NAME(group)(n);
+    for (int64_t r = 0; r < rows; r += group) {
+        const int64_t m = rows - r < group ? rows - r : group;
+        for (int64_t k = r; k < r + m; k++) {
+            const T *restrict row = x + k * n;
+            T *restrict out = gx + k * n;
+            const T here = row[target[k]], shift = z[k];
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) out[i] = row[i] - here - shift;
+        }
+        NAME(exp_all)(gx + r * n, m * n);
+        for (int64_t k = r; k < r + m; k++) {
+            T *restrict out = gx + k * n;
+            const T scale = g[k], here = x[k * n + target[k]];
+            T less = NAME(ct__expm1)(-z[k]);
+            if (!(here - here == 0 && z[k] - z[k] == 0)) {
+                char *const one[] = {(char *)out, (char *)(uintptr_t)(const void *)(x + k * n)};
+                NAME(softmax)(1, n, one);
+                less = out[target[k]] - 1;
+            }
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) out[i] *= scale;
+            out[target[k]] = less * scale;
+        }
+    }
+}
+
 #undef NAME
+#undef I
 #undef SUM
 #undef MAX
 #undef T
