@@ -11,7 +11,8 @@
 
 /* ---- products ---- */
 
-static void multiply(int m, int n, int k, const float *a, int rsa, int csa, const float *b, int rsb, int csb, float beta, float *c, int rsc)
+static void multiply(int m, int n, int k, const float *a, int rsa, int csa, const float *b, int rsb, int csb, float beta,
+                     float *c, int rsc)
 {
     static _Thread_local rntm_t packed, plain;
     static _Thread_local bool ready;
@@ -25,12 +26,18 @@ static void multiply(int m, int n, int k, const float *a, int rsa, int csa, cons
     }
     rntm_t runtime = (double)m * n * k < 1.2e7 ? plain : packed;
     float one = 1;
-    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &one, (float *)a, rsa, csa, (float *)b, rsb, csb, &beta, c, rsc, 1, NULL, &runtime);
+    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &one, (float *)a, rsa, csa, (float *)b, rsb, csb, &beta, c, rsc,
+                 1, NULL, &runtime);
 }
 
 /* Two panels for two threads: faster than BLIS's own threads on nearly all of these shapes. */
-static void gemm(const hand_net *net, int m, int n, int k, const float *a, int rsa, int csa, const float *b, int rsb, int csb, float beta, float *c)
+static void gemm(const hand_net *net, int m, int n, int k, const float *a, int rsa, int csa, const float *b, int rsb, int csb,
+                 float beta, float *c)
 {
+    if (net->gemm) {
+        net->gemm(m, n, k, a, rsa, csa, b, rsb, csb, beta, c, n);
+        return;
+    }
     if (net->threads < 2 || 2.0 * m * n * k < 1e6) {
         multiply(m, n, k, a, rsa, csa, b, rsb, csb, beta, c, n);
         return;
@@ -40,7 +47,8 @@ static void gemm(const hand_net *net, int m, int n, int k, const float *a, int r
     for (int i = 0; i < p; i++) {
         if (m >= n) {
             const int from = m * i / p / 8 * 8, to = i + 1 == p ? m : m * (i + 1) / p / 8 * 8;
-            if (to > from) multiply(to - from, n, k, a + (size_t)from * rsa, rsa, csa, b, rsb, csb, beta, c + (size_t)from * n, n);
+            if (to > from)
+                multiply(to - from, n, k, a + (size_t)from * rsa, rsa, csa, b, rsb, csb, beta, c + (size_t)from * n, n);
         } else {
             const int from = n * i / p / 8 * 8, to = i + 1 == p ? n : n * (i + 1) / p / 8 * 8;
             if (to > from) multiply(m, to - from, k, a, rsa, csa, b + (size_t)from * csb, rsb, csb, beta, c + from, n);
@@ -164,7 +172,8 @@ static void sgd(float *restrict p, const float *restrict g, size_t n, float lr)
     for (size_t i = 0; i < n; i++) p[i] -= lr * g[i];
 }
 
-static void adam(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, size_t n, float lr, float c1, float c2)
+static void adam(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, size_t n, float lr, float c1,
+                 float c2)
 {
     for (size_t i = 0; i < n; i++) {
         m[i] = 0.9f * m[i] + 0.1f * g[i];
@@ -173,16 +182,26 @@ static void adam(float *restrict p, const float *restrict g, float *restrict m, 
     }
 }
 
-static void update_part(hand_net *net, float *p, const float *g, float *m, float *v, size_t n)
+/* How many parts a pass over n elements is cut into: one thread's share must be worth its start. */
+static int parts_of(const hand_net *net, size_t n) { return net->threads > 1 && n > 32768 ? net->threads : 1; }
+
+static void update_range(const hand_net *net, float *p, const float *g, float *m, float *v, size_t from, size_t to)
 {
     const float c1 = 1 / (1 - powf(0.9f, (float)net->step)), c2 = 1 / (1 - powf(0.999f, (float)net->step));
-    const int parts = net->threads > 1 && n > 32768 ? net->threads : 1;
-#pragma omp parallel for num_threads(parts) if (parts > 1) schedule(static, 1)
-    for (int i = 0; i < parts; i++) {
-        const size_t from = n * (size_t)i / (size_t)parts / 16 * 16, to = i + 1 == parts ? n : n * (size_t)(i + 1) / (size_t)parts / 16 * 16;
-        if (net->adam) adam(p + from, g + from, m + from, v + from, to - from, net->lr, c1, c2);
-        else sgd(p + from, g + from, to - from, net->lr);
+    if (net->adam) adam(p + from, g + from, m + from, v + from, to - from, net->lr, c1, c2);
+    else sgd(p + from, g + from, to - from, net->lr);
+}
+
+static void update_part(const hand_net *net, float *p, const float *g, float *m, float *v, size_t n)
+{
+    const size_t parts = (size_t)parts_of(net, n);
+    if (parts == 1) { /* a parallel region of one thread is not free */
+        update_range(net, p, g, m, v, 0, n);
+        return;
     }
+#pragma omp parallel for num_threads((int)parts) schedule(static, 1)
+    for (size_t i = 0; i < parts; i++)
+        update_range(net, p, g, m, v, n * i / parts / 16 * 16, i + 1 == parts ? n : n * (i + 1) / parts / 16 * 16);
 }
 
 static size_t weights(const hand_net *net, int l) { return (size_t)net->width[l] * (size_t)net->width[l + 1]; }
@@ -213,16 +232,21 @@ static void traffic(float *restrict p, const float *restrict g, float *restrict 
     }
 }
 
+static void traffic_range(const hand_net *net, int l, size_t from, size_t to)
+{
+    traffic(net->w[l] + from, net->dw[l] + from, net->m[l] + from, net->v[l] + from, to - from, net->adam);
+}
+
 void hand_optimizer_traffic(hand_net *net)
 {
     for (int l = 0; l < net->layers; l++) {
-        const size_t n = weights(net, l);
-        const int parts = net->threads > 1 && n > 32768 ? net->threads : 1;
-#pragma omp parallel for num_threads(parts) if (parts > 1) schedule(static, 1)
-        for (int i = 0; i < parts; i++) {
-            const size_t from = n * (size_t)i / (size_t)parts, to = n * (size_t)(i + 1) / (size_t)parts;
-            traffic(net->w[l] + from, net->dw[l] + from, net->m[l] + from, net->v[l] + from, to - from, net->adam);
+        const size_t n = weights(net, l), parts = (size_t)parts_of(net, n);
+        if (parts == 1) {
+            traffic_range(net, l, 0, n);
+            continue;
         }
+#pragma omp parallel for num_threads((int)parts) schedule(static, 1)
+        for (size_t i = 0; i < parts; i++) traffic_range(net, l, n * i / parts, n * (i + 1) / parts);
     }
 }
 

@@ -5,7 +5,7 @@ set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 strict="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Wcast-align -Wcast-qual -Wwrite-strings -Werror"
 c="${CC:-cc} -x c -std=c17 $strict -Wstrict-prototypes -Wmissing-prototypes -Wredundant-decls"
-cxx="${CXX:+$CXX -x c++ -std=c++17 $strict}"
+cxx="${CXX:+$CXX -x c++ -std=c++17 $strict -Wold-style-cast -Wzero-as-null-pointer-constant}"
 
 checked=0 failed=0
 for header in "$top"/include/cotangent/*.h; do

@@ -42,7 +42,7 @@ if [ "$(uname)" = Linux ]; then
     fi
 fi
 if [ ${#cxx[@]} -gt 0 ]; then
-    c=("${cxx[@]}" -std=c++17 "${strict[@]}" "$top/tests/consumer/consumer.cc")
+    c=("${cxx[@]}" -std=c++17 "${strict[@]}" -Wold-style-cast "$top/tests/consumer/consumer.cc")
     try shared_cxx "${c[@]}" "${shared[@]}"
     if [ "$(uname)" = Linux ]; then try static_cxx "${c[@]}" "${by_name[@]}"; fi
 fi

@@ -30,15 +30,14 @@ def programs(path):
 def problem_of(source, output, include, library, compiler):
     """What went wrong when a program was compiled and run; None if nothing did."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
-        program = pathlib.Path(folder) / "program"
-        program.with_suffix(".c").write_text(source, encoding="utf-8")
+        (pathlib.Path(folder) / "model.c").write_text(source, encoding="utf-8")  # the name stands in messages
         link = [str(library), f"-Wl,-rpath,{library.parent}", "-lm"]
-        command = [*compiler, *FLAGS, f"-I{include}", str(program.with_suffix(".c")), "-o", str(program), *link]
-        compiled = subprocess.run(command, capture_output=True, text=True)
+        command = [*compiler, *FLAGS, f"-I{include}", "model.c", "-o", "model", *link]
+        compiled = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if compiled.returncode:
             return compiled.stderr
         try:
-            ran = subprocess.run([program], cwd=empty, capture_output=True, text=True, timeout=SECONDS)
+            ran = subprocess.run([pathlib.Path(folder) / "model"], cwd=empty, capture_output=True, text=True, timeout=SECONDS)
         except subprocess.TimeoutExpired:
             return f"runs for more than {SECONDS} seconds"
     if ran.returncode:
@@ -49,7 +48,8 @@ def problem_of(source, output, include, library, compiler):
 
 
 def main():
-    include, library, compiler = sys.argv[1], pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:]
+    include, library = (pathlib.Path(path).resolve() for path in sys.argv[1:3])
+    compiler = sys.argv[3:]
     shown, failed = {}, 0
     for path in [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]:
         shown[path.name] = list(programs(path)) if path.exists() else []

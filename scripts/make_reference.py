@@ -10,7 +10,7 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PAGE = TOP / "docs" / "reference.md"
-ROOMS = ["base", "tensor", "ops", "autograd", "nn", "io"]
+HEADERS = ["base", "tensor", "ops", "autograd", "custom", "inspect", "trace", "nn", "io", "check"]
 HEAD = """# Reference
 
 Every public function, by header. This page is made from `include/cotangent/*.h` by `scripts/make_reference.py`; to change it,
@@ -76,17 +76,23 @@ def shown(item):
     return item.removeprefix("CT_API ").replace("    __extension__ struct", "    struct")
 
 
-def prose(comment):
-    """The text of a comment as Markdown."""
-    lines = comment.strip().removeprefix("/*").removesuffix("*/").split("\n")
-    lines = [re.sub(r"^ ?\*? ?", "", line).rstrip() for line in lines]
-    parts = re.split(r"(`[^`]*`|\b[cC][tT]_\w*\w(?:\([^()]*\))?|\b\w+\^\w+\b)", "\n".join(lines).strip())
+def marked(text):
+    """A text with names as code and the signs that Markdown would take escaped."""
+    parts = re.split(r"(`[^`]*`|\b[cC][tT]_\w*\w(?:\([^()]*\))?|\b\w+\^\w+\b)", text)
     for i, part in enumerate(parts):
         if i % 2 == 0:
             parts[i] = re.sub(r"([*_<|\\])", r"\\\1", part)
         elif not part.startswith("`"):
             parts[i] = f"`{part}`"
     return "".join(parts)
+
+
+def prose(comment):
+    """The text of a comment as Markdown; lines that are set in by four are code."""
+    lines = comment.strip().removeprefix("/*").removesuffix("*/").strip().split("\n")
+    lines = [re.sub(r"^ \*( |$)", "", line).rstrip() for line in lines]
+    runs = re.split(r"((?:^    .*\n?)+)", "\n".join(lines), flags=re.MULTILINE)
+    return "".join(run if i % 2 else marked(run) for i, run in enumerate(runs))
 
 
 # ---- writing the page -------------------------------------------------------------------------------------------------
@@ -102,9 +108,9 @@ def names_in(item):
     return [name for found in NAME.findall(code) for name in found if name] + constants
 
 
-def chapter(room, index):
+def chapter(header, index):
     """A header as a chapter; adds to the index the names it declares."""
-    out, code, title, heading, first = [], [], room, None, True
+    out, code, title, heading, first = [], [], header, None, True
 
     def put(text):
         nonlocal heading
@@ -116,11 +122,11 @@ def chapter(room, index):
             put("```c\n" + "\n".join(code) + "\n```")
             code.clear()
 
-    for item in items((TOP / "include" / "cotangent" / f"{room}.h").read_text(encoding="utf-8")):
+    for item in items((TOP / "include" / "cotangent" / f"{header}.h").read_text(encoding="utf-8")):
         section = item.startswith("/*") and SECTION.match(prose(item).replace("`", ""))
         if first and item:
             summary = prose(item).split(" - ", 1)[1]
-            title, first = f"{room}.h", False
+            title, first = f"{header}.h", False
             out.append(f"## {title}\n\n{summary[0].upper()}{summary[1:]}")
         elif section:
             flush()
@@ -207,9 +213,9 @@ def pointwise():
 
 def page():
     index, chapters = {}, []
-    for room in ROOMS:
-        chapters.append(chapter(room, index))
-        if room == "ops":
+    for header in HEADERS:
+        chapters.append(chapter(header, index))
+        if header == "ops":
             chapters.append(pointwise())
     names = sorted((name for name in index if re.match(r"ct_|CT_", name)), key=str.lower)
     listing = ",\n".join(f"[`{name}`]({anchor(index[name])})" for name in names)
@@ -217,6 +223,10 @@ def page():
 
 
 def main():
+    others = {path.stem for path in (TOP / "include" / "cotangent").glob("*.h")} - {*HEADERS, "cotangent"}
+    if others:
+        print("HEADERS in scripts/make_reference.py does not name", *sorted(others))
+        return 1
     text = page()
     if sys.argv[1:] != ["--check"]:
         PAGE.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cotangent/cotangent.h>
@@ -63,6 +64,23 @@ static inline void test_assert_number(double a, double b, double epsilon, const 
     print_error("%s:%d: %.17g is not %.17g to %.3g\n", file, line, a, b, epsilon);
     if (ct_error()) print_error("pending: %s\n", ct_error()->message);
     _fail(file, line);
+}
+
+/* Under valgrind, as tests/meson.build starts it, all takes 30 times as long: tests over many sizes leave some out. */
+static inline bool test_under_valgrind(void)
+{
+    const char *pool = getenv("COTANGENT_POOL");
+    return pool && strcmp(pool, "0") == 0;
+}
+
+/* Whether memory comes from the pools, so that a steady state asks the system for none. */
+static inline bool test_pooled(void)
+{
+#ifdef CT_PLAIN_MALLOC
+    return false;
+#else
+    return !test_under_valgrind();
+#endif
 }
 
 /* max |a - b| / max |b| over n values: the measure of agreement between two gradients. */

@@ -6,6 +6,7 @@
 #include "io_files.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -118,15 +119,18 @@ static void a_report_is_one_line_and_clears(void **state)
 static void users_raise_errors_like_the_librarys(void **state)
 {
     (void)state;
-    assert_false(ct_raise(CT_ERROR_VALUE, "my_layer", "%d units; expected %s", -1, "more"));
+    assert_false((ct_raise)(CT_ERROR_VALUE, "my_layer", "%d units; expected %s", -1, "more")); /* from another language */
     assert_string_equal(ct_error()->message, "my_layer: -1 units; expected more");
     assert_null(ct_error()->file);
     ct_tensor *a = matrix();
     assert_null(ct_exp(NULL)); /* the next failing call tells about where */
     assert_int_equal(ct_error()->line, __LINE__ - 1);
     assert_error(CT_ERROR_VALUE, "my_layer", "-1 units; expected more");
-    assert_false(ct_raise(CT_ERROR_USER, NULL, NULL));
+    assert_false((ct_raise)(CT_ERROR_USER, NULL, NULL));
     assert_string_equal(reported(), "(user): \n");
+    assert_false(ct_raise(CT_ERROR_USER, "my_layer", "no"));
+    assert_int_equal(ct_error()->line, __LINE__ - 1);
+    assert_error(CT_ERROR_USER, "my_layer", "no");
     ct_free(a);
     assert_clean();
 }
@@ -205,6 +209,46 @@ static void plain_functions_have_no_place(void **state)
         assert_int_equal(ct_error()->line, 20); /* the place of the error before is forgotten */
         ct_clear_error();
     }
+    assert_clean();
+}
+
+#define NOTED(operation, call)                                                                                         \
+    (void)(call), assert_non_null(ct_error()), assert_int_equal(ct_error()->line, __LINE__),                           \
+        assert_error(CT_ERROR_NULL, operation, "NULL")
+
+static bool visit_nothing(const char *path, ct_tensor *tensor, bool is_parameter, void *context)
+{
+    (void)path, (void)tensor, (void)is_parameter, (void)context;
+    return true;
+}
+
+/* Whatever a function returns: scripts/check_places.py compares all of them with their macros. */
+static void readers_note_the_place_too(void **state)
+{
+    (void)state;
+    NOTED("ct_dtype_of", ct_dtype_of(NULL));
+    NOTED("ct_shape_get", ct_shape_get(NULL));
+    NOTED("ct_strides", ct_strides(NULL));
+    NOTED("ct_is_contiguous", ct_is_contiguous(NULL));
+    NOTED("ct_rank", ct_rank(NULL));
+    NOTED("ct_needs_grad", ct_needs_grad(NULL));
+    NOTED("ct_has_grad", ct_has_grad(NULL));
+    NOTED("ct_keep", ct_keep(NULL));
+    NOTED("ct_scope_return", ct_scope_return(NULL));
+    NOTED("ct_share", ct_share(NULL));
+    NOTED("ct_module_state", ct_module_state(NULL));
+    NOTED("ct_module_on_free", ct_module_on_free(NULL, free));
+    NOTED("ct_module_train", ct_module_train(NULL, true));
+    NOTED("ct_module_training", ct_module_training(NULL));
+    NOTED("ct_module_parameters", ct_module_parameters(NULL, NULL, 0));
+    NOTED("ct_module_kind", ct_module_kind(NULL));
+    NOTED("ct_module_count", ct_module_count(NULL));
+    NOTED("ct_module_visit", ct_module_visit(NULL, visit_nothing, NULL));
+    NOTED("ct_loader_restart", ct_loader_restart(NULL));
+    NOTED("ct_stop", ct_stop(NULL, 1));
+    assert_false(ct_set_threads(-1));
+    assert_int_equal(ct_error()->line, __LINE__ - 1);
+    assert_error(CT_ERROR_VALUE, "ct_set_threads", "-1 threads");
     assert_clean();
 }
 
@@ -411,6 +455,7 @@ int main(void)
         cmocka_unit_test(an_error_outlives_its_tensors),
         cmocka_unit_test(nested_calls_name_the_one_that_failed),
         cmocka_unit_test(plain_functions_have_no_place),
+        cmocka_unit_test(readers_note_the_place_too),
         cmocka_unit_test(statuses_tell_kinds_apart),
         cmocka_unit_test(pure_calls_go_on),
         cmocka_unit_test(changes_in_place_are_refused),

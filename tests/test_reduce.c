@@ -199,6 +199,7 @@ static void every_width(void **state)
 static void ten_million_tenths(void **state)
 {
     (void)state;
+    if (test_under_valgrind()) skip(); /* here and below: too much for it */
     const int64_t n = 10000000;
     ct_tensor *x = ct_full(ct_shape(n), 0.1, CT_F32);
     const double exact = (double)n * (double)0.1f, ulp = 0x1p-4; /* of f32 at 10^6 */
@@ -212,6 +213,7 @@ static void ten_million_tenths(void **state)
 static void random_sums_stay_accurate(void **state)
 {
     (void)state;
+    if (test_under_valgrind()) skip();
     ct_seed(3);
     ct_tensor *x = ct_uniform(ct_shape(3000, 1000), 0, 1, CT_F32), *wide = ct_cast(x, CT_F64);
     for (int a = 0; a < 2; a++)
@@ -257,6 +259,7 @@ static results everything_with(int threads, ct_tensor *x, ct_tensor *labels)
 static void the_same_bits_for_any_number_of_threads(void **state)
 {
     (void)state;
+    if (test_under_valgrind()) skip();
     const ct_shape shapes[] = {ct_shape(1000, 700), ct_shape(7, 100000), ct_shape(100000, 7), ct_shape(1, 600000),
                                ct_shape(600001, 1)};
     ct_seed(4);
@@ -292,15 +295,10 @@ static void large_reductions_are_counted_as_parallel(void **state)
     assert_int_equal(parallel_reductions(small, CT_ALL), 0);
 }
 
-/* Where the pools are bypassed (sanitizers, valgrind) everything allocates. */
 static void small_reductions_do_not_allocate(void **state)
 {
     (void)state;
-#ifdef CT_PLAIN_MALLOC
-    skip();
-#endif
-    const char *pool = getenv("COTANGENT_POOL");
-    if (pool && strcmp(pool, "0") == 0) skip();
+    if (!test_pooled()) skip();
     ct_tensor *x = ct_ones(ct_shape(64, 128), CT_F32);
     int64_t before = 0;
     for (int i = 0; i < 20; i++) {
@@ -519,9 +517,9 @@ static void wrong_axes_name_the_shape(void **state)
     ct_tensor *x = ct_zeros(ct_shape(3, 4), CT_F32), *i = ct_zeros(ct_shape(3, 4), CT_I32);
     ct_tensor *scalar = ct_zeros(ct_shape(), CT_F32);
     assert_null(ct_sum(x, ct_axes(2), false));
-    assert_error(CT_ERROR_SHAPE, "ct_sum", "axis 2 is out of range for x, which is f32 [3, 4]; its last axis is 1");
+    assert_error(CT_ERROR_SHAPE, "ct_sum", "axis 2 is out of range for x, which is f32 [3, 4]; expected -2 to 1");
     assert_null(ct_mean(i, ct_axes(-3), false));
-    assert_error(CT_ERROR_SHAPE, "ct_mean", "axis -3 is out of range for x, which is ");
+    assert_error(CT_ERROR_SHAPE, "ct_mean", "axis -3 is out of range for x, which is i32 [3, 4]");
     assert_null(ct_prod(x, ct_axes(1, -1), false));
     assert_error(CT_ERROR_SHAPE, "ct_prod", "axis -1 is named twice; x is f32 [3, 4]");
     assert_null(ct_max(scalar, ct_axes(0), false));
@@ -529,7 +527,7 @@ static void wrong_axes_name_the_shape(void **state)
     assert_null(ct_logsumexp(x, (ct_axes){.rank = 9}, false));
     assert_error(CT_ERROR_SHAPE, "ct_logsumexp", "a list of 9 axes for x, which is f32 [3, 4]");
     assert_null(ct_any(i, ct_axes(5), false));
-    assert_error(CT_ERROR_SHAPE, "ct_any", "axis 5");
+    assert_error(CT_ERROR_SHAPE, "ct_any", "axis 5 is out of range for x, which is i32 [3, 4]");
     assert_null(ct_var(x, ct_axes(7), 1, false));
     assert_error(CT_ERROR_SHAPE, "ct_var", "f32 [3, 4]");
     assert_null(ct_softmax(x, 2));

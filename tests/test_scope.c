@@ -349,6 +349,24 @@ static void *release_alone(void *shared)
     return NULL;
 }
 
+static void *only_open_scopes(void *unused)
+{
+    const int scope = ct_scope_begin();
+    for (int i = 0; i < 100; i++) ct_scope_begin();
+    ct_scope_end(scope);
+    return unused;
+}
+
+/* What the scopes of such a thread take is given back too: leak checkers see whether it is. */
+static void a_thread_may_open_scopes_and_make_nothing(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, only_open_scopes, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_clean();
+}
+
 static void the_last_release_may_come_from_another_thread(void **state)
 {
     (void)state;
@@ -377,6 +395,7 @@ int main(void)
         cmocka_unit_test(scopes_have_numbers),
         cmocka_unit_test(a_longjmp_heals_at_the_next_outer_end),
         cmocka_unit_test(a_shared_tensor_serves_several_threads),
+        cmocka_unit_test(a_thread_may_open_scopes_and_make_nothing),
         cmocka_unit_test(the_last_release_may_come_from_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

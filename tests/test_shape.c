@@ -307,7 +307,7 @@ static void slice_along_any_axis(void **state)
     assert_null(ct_slice(x, 3, 0, 1, 1));
     assert_error(CT_ERROR_SHAPE, "ct_slice", "axis 3 is out of range");
     assert_null(ct_slice(ct_ones(ct_shape(), CT_F32), 0, 0, 1, 1));
-    assert_error(CT_ERROR_SHAPE, "ct_slice", "a tensor of rank 0 has no axes");
+    assert_error(CT_ERROR_SHAPE, "ct_slice", "x, which is f32 [] and has no axes");
     assert_null(ct_slice(NULL, 0, 0, 1, 1));
     assert_error(CT_ERROR_NULL, "ct_slice", "`x`");
 }

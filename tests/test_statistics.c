@@ -103,9 +103,9 @@ static void logsumexp_at_the_ends(void **state)
     for (int fused = 0; fused < 2; fused++) {
         ct_tensor *g = fused ? fused_gradient(y, x) : gradient(y, x);
         assert_values(ct_slice(g, 0, 0, 2, 1), ct_shape(2, 2), ct_get(g, ct_index(0, 0)), ct_get(g, ct_index(0, 1)), 0, 0);
-        assert_close(ct_select(g, 0, 0), ct_of(ct_shape(2), CT_F64, 0.5, 0.5), 1e-11); /* e^(rounding of 1e4) */
+        assert_values(ct_select(g, 0, 0), ct_shape(2), 0.5, 0.5); /* not e^(rounding of 1e4) */
         assert_values(ct_select(g, 0, 3), ct_shape(2), 0, 1);
-        assert_true(isnan(ct_get(g, ct_index(2, 0))) && ct_get(g, ct_index(2, 1)) == 0);
+        assert_values(ct_select(g, 0, 2), ct_shape(2), 1, 0);
         assert_true(isnan(ct_get(g, ct_index(4, 1))));
     }
     ct_tensor *low = leaf(ct_full(ct_shape(3), -INF, CT_F32)), *first = gradient(ct_logsumexp(low, CT_ALL, false), low);

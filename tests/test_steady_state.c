@@ -1,8 +1,8 @@
 /*
  * test_steady_state.c - a training step in steady state calls malloc zero times.
  *
- * malloc and its kin are interposed by this program, so that calls from BLIS and OpenMP count as well. Builds that bypass the pools
- * (sanitizers) skip the count, and so does a run with COTANGENT_POOL=0 (valgrind).
+ * malloc and its kin are interposed by this program, so that calls from BLIS and OpenMP count as well. Builds that bypass the
+ * pools (sanitizers) skip the count, and so does a run with COTANGENT_POOL=0 (valgrind).
  */
 #define _GNU_SOURCE
 #include "support.h"
@@ -48,14 +48,8 @@ int posix_memalign(void **to, size_t alignment, size_t size)
     return p ? 0 : ENOMEM;
 }
 static long calls_so_far(void) { return __atomic_load_n(&calls, __ATOMIC_RELAXED); }
-static bool counting(void)
-{
-    const char *pool = getenv("COTANGENT_POOL");
-    return !(pool && strcmp(pool, "0") == 0);
-}
 #else
 static long calls_so_far(void) { return 0; }
-static bool counting(void) { return false; }
 #endif
 
 typedef struct training {
@@ -78,7 +72,7 @@ static void run(training t)
     const long before = calls_so_far();
     const int64_t own = ct_count().mallocs;
     for (int i = 0; i < 20; i++) step(&t);
-    if (counting()) {
+    if (test_pooled()) {
         assert_int_equal(ct_count().mallocs - own, 0);
         assert_int_equal(calls_so_far() - before, 0);
     }
@@ -120,7 +114,7 @@ static void the_counter_counts(void **state)
     (void)state;
     const long before = calls_so_far();
     ct_tensor *t = ct_zeros(ct_shape(1 << 20), CT_F64);
-    if (counting()) assert_true(calls_so_far() > before);
+    if (test_pooled()) assert_true(calls_so_far() > before);
     ct_free(t);
     assert_clean();
 }

@@ -1,8 +1,8 @@
 /*
  * test_threads.c - the number of threads changes the time, never a bit of a result.
  *
- * Shapes are large enough that products, reductions and pointwise passes are cut into parts, and counters show that they were: else equal bits
- * would mean nothing. Also: threads of the user's own, and a forked child.
+ * Shapes are large enough that products, reductions and pointwise passes are cut into parts, and counters show that they were:
+ * else equal bits would mean nothing. Also: threads of the user's own, and a forked child.
  */
 #define _GNU_SOURCE
 #include "support.h"
@@ -87,7 +87,8 @@ static ct_tensor *batch(ct_tensor *x)
 static void operations_give_the_same_bits(void **state)
 {
     (void)state;
-    const operation operations[] = {ct_exp, sum_all, sum_rows, sum_columns, norm_all, var_all, max_all, lse_rows, soft, gram, outer_gram, sigmoid_of_transposed, batch};
+    const operation operations[] = {ct_exp,   sum_all, sum_rows, sum_columns, norm_all,              var_all, max_all,
+                                    lse_rows, soft,    gram,     outer_gram,  sigmoid_of_transposed, batch};
     const ct_counters before = ct_count();
     for (int dtype = CT_F32; dtype <= CT_F64; dtype++) {
         for (size_t k = 0; k < sizeof operations / sizeof operations[0]; k++) {

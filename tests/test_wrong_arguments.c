@@ -447,7 +447,7 @@ static void functions_and_modes(void **state)
     WRONG(ct_jacobian(twice, NULL, o.i, CT_MODE_AUTO), CT_ERROR_DTYPE, "ct_jacobian", "x is i32 [2, 3]; expected f32 or f64");
     WRONG(ct_jacobian(twice, NULL, o.ranks, CT_MODE_AUTO), CT_ERROR_SHAPE, "ct_jacobian", "ranks add up to more than 8");
     WRONG(ct_jacobian(seven, NULL, o.x, CT_MODE_AUTO), CT_ERROR_USER, "ct_jacobian", "the function returned 7");
-    WRONG(ct_jacobian(nothing, NULL, o.x, CT_MODE_REVERSE), CT_ERROR_NULL, "ct_jacobian", "the function left its output unset");
+    WRONG(ct_jacobian(nothing, NULL, o.x, CT_MODE_REVERSE), CT_ERROR_NULL, "ct_jacobian", "the function left output 1 unset");
 }
 
 int main(void)

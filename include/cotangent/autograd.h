@@ -65,35 +65,80 @@ CT_API bool ct_spend_grad(ct_tensor *leaf);
 /* Puts a gradient of the leaf's shape and dtype in place (gradients computed elsewhere). */
 CT_API bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient);
 
-/* Gives t, a leaf or a constant, other values of its shape, also of another dtype, without a copy: t views their storage from now on. Every
- * handle of the same tensor that is this very object sees it; a gradient is dropped. (PyTorch's `t.data = values`.) */
+/* Gives t, a leaf or a constant, other values of its shape, also of another dtype, without a copy: t views their storage from now
+ * on. Every handle of the same tensor that is this very object sees it; a gradient is dropped. (PyTorch's `t.data = values`.) */
 CT_API bool ct_set_data(ct_tensor *t, ct_tensor *values);
 
 /* A hook sees the gradient that reaches t in every sweep, before it flows on, and may put another of the same shape into
  * *replacement (left alone: none). Returns 0, or an error number of the user's, which ends the sweep. Hooks of a tensor run
- * in the order they were added. t must need a gradient. */
+ * in the order they were added. t must need a gradient. Where a sweep carries a stack of gradients (ct_jacobian), hooks get them one
+ * by one; sweeps in forward direction run none. */
 typedef int (*ct_hook)(ct_tensor *gradient, ct_tensor **replacement, void *context);
 CT_API bool ct_add_hook(ct_tensor *t, ct_hook hook, void *context);
+/* Takes away the first hook of t that was added with this function and this context. A hook may remove itself. */
+CT_API bool ct_remove_hook(ct_tensor *t, ct_hook hook, void *context);
 
-/* ---- forward mode and transforms ---------------------------------------------------------------------- */
+/* ---- functions and their derivatives ------------------------------------------------------------------- */
+
+/* Transforms take a function of tensors, whose derivative is a linear map: J, or f'(in). Their results can be differentiated
+ * further, by reverse mode where something needs a gradient and by transforms around them, nested to any depth and in any
+ * mix; inside CT_NO_GRAD they are not connected to anything that needs a gradient. The derivative is by the arguments: tensors
+ * that f reaches by another way (its context, a parameter) are constants for it. Inputs of integer dtype have no derivative.
+ * A function that fails ends the transform with CT_ERROR_USER, unless it has raised an error itself. */
 
 /* A function of tensors: reads in[], writes out[]. Returns 0, or an error number of the user's. */
 typedef int (*ct_function)(void *context, ct_tensor *const *in, ct_tensor **out);
 
-/* The function at in[], and its derivative along tangents[] (of the inputs' shapes; an entry NULL means none, the only
- * place where it does), in one pass: out[j] = f_j(in), dout[j] = sum_i d f_j / d in_i tangents[i]. `out` may be NULL.
- * Calls nest to any depth, in each other and with reverse mode. */
+/* The function at in[], and its derivative along tangents[] (of the inputs' shapes; an entry NULL means zero), in one pass:
+ * out[j] = f_j(in), dout[j] = sum_i d f_j / d in_i tangents[i]. `out` may be NULL. Forward mode: nothing is recorded for it, and
+ * each operation of f that has a tangent runs its JVP (an operation without one: CT_ERROR_GRAPH, which names it and the
+ * argument). On failure all of out[] and dout[] are NULL. */
 CT_API bool ct_jvp(ct_function f, void *context, ct_tensor *const *in, ct_tensor *const *tangents, int n_in,
                    ct_tensor **out, ct_tensor **dout, int n_out);
 
-/* Products with the transposed derivative: din[i] = sum_j cotangents[j] d f_j / d in_i. `out` may be NULL. */
+/* Products with the transposed derivative: din[i] = sum_j cotangents[j] d f_j / d in_i. `out`, the function at in[], may be
+ * NULL. Reverse mode. On failure all of out[] and din[] are NULL. */
 CT_API bool ct_vjp(ct_function f, void *context, ct_tensor *const *in, int n_in, ct_tensor *const *cotangents,
                    ct_tensor **out, int n_out, ct_tensor **din);
 
+/* The value of a function of one element, and its gradient: grads[i] = d f / d in_i. `value` may be NULL. */
+CT_API bool ct_value_and_grad(ct_function f, void *context, ct_tensor *const *in, int n_in, ct_tensor **value, ct_tensor **grads);
+
+/* The derivative of a function at a point, for repeated products. */
+typedef struct ct_linear_map ct_linear_map;
+/* Calls f once, recorded, and keeps what its derivative needs until ct_linear_free, out of every scope. `out`, the function at
+ * in[], may be NULL. The map belongs to the thread that made it. Where f changes tensors in place that its derivative
+ * reads, the products fail. */
+CT_API ct_linear_map *ct_linearize(ct_function f, void *context, ct_tensor *const *in, int n_in, ct_tensor **out, int n_out);
+/* dout[j] = sum_i J_ji tangents[i], where an entry NULL means zero: forward, without calling f. Tangents with leading axes before
+ * those of their input, the same ones for all, are a stack of tangents, pushed together; the results have these axes too. */
+CT_API bool ct_linear_apply(ct_linear_map *map, ct_tensor *const *tangents, ct_tensor **dout);
+/* din[i] = sum_j cotangents[j] J_ji: in reverse. Stacks likewise. */
+CT_API bool ct_linear_transpose(ct_linear_map *map, ct_tensor *const *cotangents, ct_tensor **din);
+CT_API void ct_linear_free(ct_linear_map *map); /* NULL is allowed */
+
 typedef enum ct_mode { CT_MODE_AUTO, CT_MODE_REVERSE, CT_MODE_FORWARD } ct_mode;
-/* The Jacobian of a function of one tensor: shape [y's shape..., x's shape...]. AUTO goes forward where x has fewer
- * elements than y. Differentiable when x needs a gradient. */
+/* The Jacobian of a function of one tensor: d y_i / d x_k, shape [y's shape..., x's shape...] (8 axes at most), dtype x's. f is
+ * called once; then all unit cotangents go back in one sweep, or all unit tangents forward, stacked: AUTO goes forward where x
+ * has fewer elements than y. Stacks are cut so that the largest value between x and y, stacked, has about 2^16 elements (but 16
+ * units at least), which is fastest and bounds the memory. f is recorded in both modes, so every operation in it needs a VJP;
+ * ct_jvp does not ask for that. */
 CT_API ct_tensor *ct_jacobian(ct_function f, void *context, ct_tensor *x, ct_mode mode);
+
+/* The Hessian of a function of one element: d^2 f / d x_i d x_k, shape [x's shape..., x's shape...], so x has at most 4 axes. The
+ * Jacobian of the gradient, likewise in stacked sweeps. */
+CT_API ct_tensor *ct_hessian(ct_function f, void *context, ct_tensor *x);
+
+/* product = H v for a function of one element and several inputs, product[i] = sum_k d^2 f / d in_i d in_k v[k], at a small
+ * multiple of the cost of the gradient and without ever making H: forward mode over reverse (Pearlmutter, "Fast exact
+ * multiplication by the Hessian", Neural Computation 6, 1994). v[] has the inputs' shapes; an entry NULL means zero. `gradient`
+ * may be NULL. */
+CT_API bool ct_hvp(ct_function f, void *context, ct_tensor *const *in, ct_tensor *const *v, int n_in, ct_tensor **gradient,
+                   ct_tensor **product);
+
+/* derivatives[k] = d^k/dt^k f(x + t direction) at t = 0, for k = 0 .. order: order + 1 tensors of the shape of f's one output
+ * (for a Taylor series divide by k!). f is called once. Forward mode nested `order` deep: time and memory grow as 2^order. */
+CT_API bool ct_taylor(ct_function f, void *context, ct_tensor *x, ct_tensor *direction, int order, ct_tensor **derivatives);
 
 /* ---- for optimizers ----------------------------------------------------------------------------------- */
 
@@ -104,8 +149,16 @@ CT_API bool ct_may_change_state(void);
 }
 #endif
 
+static inline ct_linear_map *ct_here_linear_map(ct_linear_map *map, const char *file, int line)
+{
+    if (!map) ct_here_error(file, line);
+    return map;
+}
+
 #ifndef CT_NO_PLACES
 #define ct_requires_grad(...) ct_here(ct_requires_grad(__VA_ARGS__), CT_HERE)
+#define ct_needs_grad(...) ct_here_bool(ct_needs_grad(__VA_ARGS__), CT_HERE)
+#define ct_has_grad(...) ct_here_bool(ct_has_grad(__VA_ARGS__), CT_HERE)
 #define ct_backward(...) ct_here_bool(ct_backward(__VA_ARGS__), CT_HERE)
 #define ct_backward_with(...) ct_here_bool(ct_backward_with(__VA_ARGS__), CT_HERE)
 #define ct_grad(...) ct_here_bool(ct_grad(__VA_ARGS__), CT_HERE)
@@ -116,8 +169,16 @@ CT_API bool ct_may_change_state(void);
 #define ct_set_grad(...) ct_here_bool(ct_set_grad(__VA_ARGS__), CT_HERE)
 #define ct_set_data(...) ct_here_bool(ct_set_data(__VA_ARGS__), CT_HERE)
 #define ct_add_hook(...) ct_here_bool(ct_add_hook(__VA_ARGS__), CT_HERE)
+#define ct_remove_hook(...) ct_here_bool(ct_remove_hook(__VA_ARGS__), CT_HERE)
 #define ct_jvp(...) ct_here_bool(ct_jvp(__VA_ARGS__), CT_HERE)
 #define ct_vjp(...) ct_here_bool(ct_vjp(__VA_ARGS__), CT_HERE)
+#define ct_value_and_grad(...) ct_here_bool(ct_value_and_grad(__VA_ARGS__), CT_HERE)
+#define ct_linearize(...) ct_here_linear_map(ct_linearize(__VA_ARGS__), CT_HERE)
+#define ct_linear_apply(...) ct_here_bool(ct_linear_apply(__VA_ARGS__), CT_HERE)
+#define ct_linear_transpose(...) ct_here_bool(ct_linear_transpose(__VA_ARGS__), CT_HERE)
 #define ct_jacobian(...) ct_here(ct_jacobian(__VA_ARGS__), CT_HERE)
+#define ct_hessian(...) ct_here(ct_hessian(__VA_ARGS__), CT_HERE)
+#define ct_hvp(...) ct_here_bool(ct_hvp(__VA_ARGS__), CT_HERE)
+#define ct_taylor(...) ct_here_bool(ct_taylor(__VA_ARGS__), CT_HERE)
 #endif
 #endif

@@ -5,7 +5,8 @@
  * scope of the calling thread, whose end releases it; without an open scope the caller owns it (ct_free).
  *
  * Errors in one sentence: a failing call returns NULL / false / NaN / -1, the first failure of a thread is
- * kept until it is reported or cleared, and a call that is given NULL fails quietly because of it.
+ * kept until it is reported or cleared, and a call that is given NULL fails quietly because of it. While one is
+ * pending, calls that would change values, gradients or files refuse and leave it as it is.
  */
 #ifndef COTANGENT_BASE_H
 #define COTANGENT_BASE_H
@@ -52,7 +53,6 @@ typedef enum ct_status {
     CT_ERROR_FILE,   /* a file that cannot be opened, read or written */
     CT_ERROR_FORMAT, /* a file whose content is not what its format says */
     CT_ERROR_GRAPH,  /* derivatives: no graph, a graph already used, a value changed in place, a missing rule */
-    CT_ERROR_STATE,  /* a change of state refused because an error is pending */
     CT_ERROR_USER    /* raised by the user's own function (ct_raise) */
 } ct_status;
 
@@ -85,7 +85,8 @@ CT_API bool ct_raise(ct_status status, const char *operation, const char *format
 /* ---- source places ------------------------------------------------------------------------------------ */
 
 /* Every operation is also a macro that notes the user's file and line on its result, and on the pending error
- * if that has none. The plain functions stay for other languages: define CT_NO_PLACES before including. */
+ * if that has none. The plain functions stay for other languages: define CT_NO_PLACES before including. For functions
+ * of one's own, write macros like these with the ct_here_* that takes and returns what the function returns. */
 #define CT_HERE __FILE__, __LINE__
 CT_API ct_tensor *ct_here(ct_tensor *result, const char *file, int line);
 /* Notes the place on the pending error, if there is one that has no place yet. */
@@ -106,7 +107,17 @@ static inline void *ct_here_data(void *data, const char *file, int line)
     if (!data) ct_here_error(file, line);
     return data;
 }
+static inline const char *ct_here_text(const char *text, const char *file, int line)
+{
+    if (!text) ct_here_error(file, line);
+    return text;
+}
 static inline int64_t ct_here_count(int64_t value, const char *file, int line)
+{
+    if (value < 0) ct_here_error(file, line);
+    return value;
+}
+static inline int ct_here_int(int value, const char *file, int line)
 {
     if (value < 0) ct_here_error(file, line);
     return value;
@@ -172,5 +183,10 @@ CT_API const char *ct_instruction_set(void);
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef CT_NO_PLACES
+#define ct_raise(...) ct_here_bool(ct_raise(__VA_ARGS__), CT_HERE)
+#define ct_set_threads(...) ct_here_bool(ct_set_threads(__VA_ARGS__), CT_HERE)
 #endif
 #endif

@@ -6,7 +6,11 @@
 #include <cotangent/tensor.h>
 #include <cotangent/ops.h>
 #include <cotangent/autograd.h>
+#include <cotangent/custom.h>
+#include <cotangent/trace.h>
+#include <cotangent/inspect.h>
 #include <cotangent/nn.h>
 #include <cotangent/io.h>
+#include <cotangent/check.h>
 
 #endif

@@ -21,8 +21,8 @@ CT_API ct_dataset *ct_dataset_new(ct_tensor *x, ct_tensor *y);
 /* Images and labels from two IDX files, plain or gzipped (the format of MNIST, LeCun et al. 1998). x is [n, rows * columns], u8,
  * scaled to f32 in 0..1 where batches are made; y is i64 [n]. The two must have as many entries. */
 CT_API ct_dataset *ct_dataset_idx(const char *images, const char *labels);
-/* 1,797 handwritten digits of 8 x 8 embedded in the library (Alpaydin and Kaynak 1998, by scikit-learn, CC BY 4.0): x u8 [1797, 64]
- * of values 0..16, scaled to f32 in 0..1 in batches; y i64. */
+/* 1,797 handwritten digits of 8 x 8 embedded in the library (Alpaydin and Kaynak 1998, by scikit-learn, CC BY 4.0): x u8
+ * [1797, 64] of values 0..16, scaled to f32 in 0..1 in batches; y i64. */
 CT_API ct_dataset *ct_dataset_digits(void);
 /* The examples from `start` up to and without `stop` (negative counts from the end, CT_NONE leaves a bound out): a view with a
  * life of its own. */
@@ -96,6 +96,7 @@ static inline ct_loader *ct_here_loader(ct_loader *loader, const char *file, int
 #define ct_dataset_set_scale(...) ct_here_bool(ct_dataset_set_scale(__VA_ARGS__), CT_HERE)
 #define ct_loader_count(...) ct_here_count(ct_loader_count(__VA_ARGS__), CT_HERE)
 #define ct_loader_new(...) ct_here_loader(ct_loader_new(__VA_ARGS__), CT_HERE)
+#define ct_loader_restart(...) (ct_loader_restart(__VA_ARGS__), ct_here_error(CT_HERE))
 #define ct_loader_next(...) ct_here_bool(ct_loader_next(__VA_ARGS__), CT_HERE)
 #define ct_load_idx(...) ct_here(ct_load_idx(__VA_ARGS__), CT_HERE)
 #define ct_save_npy(...) ct_here_bool(ct_save_npy(__VA_ARGS__), CT_HERE)

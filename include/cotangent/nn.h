@@ -118,7 +118,7 @@ CT_API ct_tensor *ct_dropout(ct_tensor *x, double p, bool training);
  * but Kaiming's fan does: ct_init_kaiming_* take the first axis as in). Not recorded. All return false on failure. */
 CT_API bool ct_init_xavier_normal(ct_tensor *w, double gain);   /* N(0, std = gain sqrt(2 / (in + out))) (Glorot, Bengio 2010) */
 CT_API bool ct_init_xavier_uniform(ct_tensor *w, double gain);  /* U(-a, a), a = gain sqrt(6 / (in + out)) */
-CT_API bool ct_init_kaiming_normal(ct_tensor *w, double gain);  /* N(0, std = gain / sqrt(in)), gain sqrt(2) for relu (He et al. 2015) */
+CT_API bool ct_init_kaiming_normal(ct_tensor *w, double gain);  /* N(0, std = gain / sqrt(in)); relu: sqrt(2) (He et al. 2015) */
 CT_API bool ct_init_kaiming_uniform(ct_tensor *w, double gain); /* U(-a, a), a = gain sqrt(3 / in) */
 CT_API bool ct_init_uniform(ct_tensor *w, double a);            /* U(-a, a) */
 CT_API bool ct_init_normal(ct_tensor *w, double std);           /* N(0, std) */
@@ -229,6 +229,15 @@ static inline ct_optimizer *ct_here_optimizer(ct_optimizer *optimizer, const cha
 
 #ifndef CT_NO_PLACES
 #define ct_module_new(...) ct_here_module(ct_module_new(__VA_ARGS__), CT_HERE)
+#define ct_stop(...) (!ct_here_bool(!ct_stop(__VA_ARGS__), CT_HERE)) /* true is what it gives when it fails */
+#define ct_module_state(...) ct_here_data(ct_module_state(__VA_ARGS__), CT_HERE)
+#define ct_module_on_free(...) (ct_module_on_free(__VA_ARGS__), ct_here_error(CT_HERE))
+#define ct_module_train(...) (ct_module_train(__VA_ARGS__), ct_here_error(CT_HERE))
+#define ct_module_training(...) ct_here_bool(ct_module_training(__VA_ARGS__), CT_HERE)
+#define ct_module_parameters(...) ct_here_int(ct_module_parameters(__VA_ARGS__), CT_HERE)
+#define ct_module_kind(...) ct_here_text(ct_module_kind(__VA_ARGS__), CT_HERE)
+#define ct_module_count(...) ct_here_count(ct_module_count(__VA_ARGS__), CT_HERE)
+#define ct_module_visit(...) ct_here_bool(ct_module_visit(__VA_ARGS__), CT_HERE)
 #define ct_module_cast(...) ct_here_bool(ct_module_cast(__VA_ARGS__), CT_HERE)
 #define ct_module_requires_grad(...) ct_here_bool(ct_module_requires_grad(__VA_ARGS__), CT_HERE)
 #define ct_module_print(...) ct_here_bool(ct_module_print(__VA_ARGS__), CT_HERE)
@@ -250,6 +259,20 @@ static inline ct_optimizer *ct_here_optimizer(ct_optimizer *optimizer, const cha
 #define ct_module_find(...) ct_here(ct_module_find(__VA_ARGS__), CT_HERE)
 #define ct_nn_linear(...) ct_here_module(ct_nn_linear(__VA_ARGS__), CT_HERE)
 #define ct_nn_linear_with(...) ct_here_module(ct_nn_linear_with(__VA_ARGS__), CT_HERE)
+#define ct_nn_identity(...) ct_here_module(ct_nn_identity(__VA_ARGS__), CT_HERE)
+#define ct_nn_relu(...) ct_here_module(ct_nn_relu(__VA_ARGS__), CT_HERE)
+#define ct_nn_leaky_relu(...) ct_here_module(ct_nn_leaky_relu(__VA_ARGS__), CT_HERE)
+#define ct_nn_elu(...) ct_here_module(ct_nn_elu(__VA_ARGS__), CT_HERE)
+#define ct_nn_gelu(...) ct_here_module(ct_nn_gelu(__VA_ARGS__), CT_HERE)
+#define ct_nn_silu(...) ct_here_module(ct_nn_silu(__VA_ARGS__), CT_HERE)
+#define ct_nn_sigmoid(...) ct_here_module(ct_nn_sigmoid(__VA_ARGS__), CT_HERE)
+#define ct_nn_tanh(...) ct_here_module(ct_nn_tanh(__VA_ARGS__), CT_HERE)
+#define ct_nn_softplus(...) ct_here_module(ct_nn_softplus(__VA_ARGS__), CT_HERE)
+#define ct_nn_step(...) ct_here_module(ct_nn_step(__VA_ARGS__), CT_HERE)
+#define ct_nn_softmax(...) ct_here_module(ct_nn_softmax(__VA_ARGS__), CT_HERE)
+#define ct_nn_log_softmax(...) ct_here_module(ct_nn_log_softmax(__VA_ARGS__), CT_HERE)
+#define ct_nn_flatten(...) ct_here_module(ct_nn_flatten(__VA_ARGS__), CT_HERE)
+#define ct_nn_sequential_list(...) ct_here_module(ct_nn_sequential_list(__VA_ARGS__), CT_HERE)
 #define ct_nn_sequential_of(...) ct_here_module(ct_nn_sequential_of(__VA_ARGS__), CT_HERE)
 #define ct_nn_dropout(...) ct_here_module(ct_nn_dropout(__VA_ARGS__), CT_HERE)
 #define ct_dropout(...) ct_here(ct_dropout(__VA_ARGS__), CT_HERE)

@@ -46,7 +46,7 @@ typedef ct_shape ct_index; /* the place of an element; negative entries count fr
 template <class... T> inline ct_shape ct_shape_of(T... d)
 {
     static_assert(sizeof...(T) <= CT_MAX_RANK, "a shape has at most eight dimensions");
-    return ct_shape{{{(int64_t)sizeof...(T), (int64_t)d...}}};
+    return ct_shape{{{static_cast<int64_t>(sizeof...(T)), static_cast<int64_t>(d)...}}};
 }
 #define ct_shape(...) ct_shape_of(__VA_ARGS__)
 extern "C" {
@@ -69,7 +69,7 @@ CT_API int64_t ct_shape_count(ct_shape shape);
 
 /* ---- what a tensor is --------------------------------------------------------------------------------- */
 
-/* Accessors. Given NULL they fail: rank -1, count -1, dim -1, ct_shape_get a shape of rank 0. */
+/* Accessors. Given NULL they fail: rank -1, count -1, dim -1, CT_F32, a shape or strides of rank 0, not contiguous. */
 CT_API ct_dtype ct_dtype_of(const ct_tensor *t);
 CT_API int ct_rank(const ct_tensor *t);
 CT_API int64_t ct_dim(const ct_tensor *t, int axis); /* the length of an axis, negative counts from the end */
@@ -118,8 +118,8 @@ CT_API ct_tensor *ct_from_values(const double *values, int64_t count, ct_shape s
 } /* extern "C" */
 template <class... T> inline ct_tensor *ct_of_values(ct_shape shape, ct_dtype dtype, T... value)
 {
-    const double values[sizeof...(T) + 1] = {(double)value..., 0.0};
-    return ct_from_values(values, (int64_t)sizeof...(T), shape, dtype);
+    const double values[sizeof...(T) + 1] = {static_cast<double>(value)..., 0.0};
+    return ct_from_values(values, static_cast<int64_t>(sizeof...(T)), shape, dtype);
 }
 #define ct_of(shape, dtype, ...) ct_here(ct_of_values(shape, dtype, __VA_ARGS__), CT_HERE)
 extern "C" {
@@ -212,11 +212,32 @@ typedef struct ct_adam_step {
 CT_API bool ct_adam_step_(ct_tensor *const *params, ct_tensor *const *grads, ct_tensor *const *m, ct_tensor *const *v,
                           int count, ct_adam_step step);
 
+/* ---- source places ------------------------------------------------------------------------------------ */
+
+static inline ct_dtype ct_here_dtype(ct_dtype dtype, const char *file, int line)
+{
+    if (dtype == CT_F32) ct_here_error(file, line); /* also what ct_dtype_of gives when it fails */
+    return dtype;
+}
+static inline ct_shape ct_here_shape(ct_shape shape, const char *file, int line)
+{
+    if (!shape.rank) ct_here_error(file, line); /* likewise */
+    return shape;
+}
+
 #ifdef __cplusplus
 }
 #endif
 
 #ifndef CT_NO_PLACES
+#define ct_dtype_of(...) ct_here_dtype(ct_dtype_of(__VA_ARGS__), CT_HERE)
+#define ct_shape_get(...) ct_here_shape(ct_shape_get(__VA_ARGS__), CT_HERE)
+#define ct_strides(...) ct_here_shape(ct_strides(__VA_ARGS__), CT_HERE)
+#define ct_is_contiguous(...) ct_here_bool(ct_is_contiguous(__VA_ARGS__), CT_HERE)
+#define ct_keep(...) ct_here(ct_keep(__VA_ARGS__), CT_HERE)
+#define ct_scope_return(...) ct_here(ct_scope_return(__VA_ARGS__), CT_HERE)
+#define ct_share(...) ct_here(ct_share(__VA_ARGS__), CT_HERE)
+#define ct_scalar(...) ct_here(ct_scalar(__VA_ARGS__), CT_HERE)
 #define ct_zeros(...) ct_here(ct_zeros(__VA_ARGS__), CT_HERE)
 #define ct_ones(...) ct_here(ct_ones(__VA_ARGS__), CT_HERE)
 #define ct_full(...) ct_here(ct_full(__VA_ARGS__), CT_HERE)
@@ -235,7 +256,7 @@ CT_API bool ct_adam_step_(ct_tensor *const *params, ct_tensor *const *grads, ct_
 #define ct_get(...) ct_here_number(ct_get(__VA_ARGS__), CT_HERE)
 #define ct_copy_out(...) ct_here_bool(ct_copy_out(__VA_ARGS__), CT_HERE)
 #define ct_copy_values(...) ct_here_bool(ct_copy_values(__VA_ARGS__), CT_HERE)
-#define ct_rank(...) ((int)ct_here_count(ct_rank(__VA_ARGS__), CT_HERE))
+#define ct_rank(...) ct_here_int(ct_rank(__VA_ARGS__), CT_HERE)
 #define ct_dim(...) ct_here_count(ct_dim(__VA_ARGS__), CT_HERE)
 #define ct_count_of(...) ct_here_count(ct_count_of(__VA_ARGS__), CT_HERE)
 #define ct_data(...) ct_here_data(ct_data(__VA_ARGS__), CT_HERE)

@@ -8,7 +8,7 @@ const char *ct__op_title(const ct_op *op)
     static _Thread_local char text[4][48];
     static _Thread_local unsigned next;
     char *to = text[next++ % 4];
-    snprintf(to, sizeof text[0], "ct_%s", op->name);
+    snprintf(to, sizeof text[0], "%s%s", op->custom ? "" : "ct_", op->name);
     return to;
 }
 
@@ -32,9 +32,16 @@ static bool compute(ct_call *c)
     return c->op->forward(c);
 }
 
+static bool any_float(const ct_call *c)
+{
+    bool any = false;
+    for (int i = 0; i < c->n_out; i++) any = any || ct__is_float(c->out[i]->dtype);
+    return any;
+}
+
 static bool to_be_recorded(const ct_call *c)
 {
-    if (ct__ad.grad_off || !ct__is_float(c->out[0]->dtype)) return false;
+    if (ct__ad.grad_off || !(ct__is_float(c->out[0]->dtype) || (c->n_out > 1 && any_float(c)))) return false;
     for (int i = 0; i < c->n_in; i++) {
         if (ct__needs(c->in[i])) return true;
     }
@@ -51,15 +58,16 @@ bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *
     c.n_out = op->outputs ? op->outputs : 1;
     c.params = params;
     c.index = 0;
-    c.in_shapes = NULL;
+    c.in_shapes = c.out_shapes = NULL;
     for (int i = 0; i < c.n_out; i++) out[i] = NULL;
     ct__self.count.operations++;
     bool ok = compute(&c);
     if (CT__LIKELY(ok)) {
         c.dtype = out[0]->dtype;
-        if (to_be_recorded(&c)) ok = ct__node_record(&c, params ? op->params : 0);
+        if (CT__UNLIKELY(ct__ad.watching)) ok = ct__watch_call(&c);
+        if (ok && to_be_recorded(&c)) ok = ct__node_record(&c, params ? op->params : 0);
         if (CT__UNLIKELY(ok && ct__ad.active)) ok = ct__push_tangents(&c);
-        if (CT__UNLIKELY(ok && ct__ad.watching)) ok = ct__watch_call(&c);
+        if (CT__UNLIKELY(ok && ct__ad.tracing)) ct__trace_call(&c);
     }
     for (int i = 0; !ok && i < c.n_out; i++) {
         ct_free(out[i]);
@@ -89,6 +97,8 @@ ct_tensor *ct__vjp_zero(const ct_call *c, ct_tensor *const *g) { return c->n_in 
 ct_tensor *ct__vjp_none(const ct_call *c, ct_tensor *const *g) { return c->n_in == 1 ? NULL : g[0]; }
 ct_tensor *ct__jvp_zero(const ct_call *c, ct_tensor *dx) { return c->n_in == 0 ? NULL : dx; }
 ct_tensor *ct__jvp_none(const ct_call *c, ct_tensor *dx) { return c->n_in == 1 ? NULL : dx; }
+
+ct_tensor *ct__vjp_all_marker(const ct_call *c, ct_tensor *const *g) { return c->n_in == 2 ? NULL : g[0]; }
 
 ct_tensor *ct__vjp_same(const ct_call *c, ct_tensor *const *g) { return (void)c, g[0]; }
 ct_tensor *ct__jvp_same(const ct_call *c, ct_tensor *dx) { return (void)c, ct_alias(dx); }

@@ -18,7 +18,7 @@ static ct__node *node_new(size_t size)
     if (CT__UNLIKELY(!n)) return ct__fail_memory("the graph", size);
     ct__slab_clear(n, sizeof *n);
     n->refs = 1;
-    n->size = size;
+    n->size = (uint32_t)size;
     n->file = ct__ad.file;
     n->line = ct__ad.line;
     ct__self.live.nodes++;
@@ -33,7 +33,7 @@ static void node_free(ct__node *n)
     else ct__pool_put(n, n->size);
 }
 
-void ct__node_drop_kept(ct__node *n)
+void ct__node_let_go(ct__node *n)
 {
     for (int i = 0; i < n->n_in; i++) {
         ct_tensor *kept = n->in[i].kept;
@@ -47,6 +47,12 @@ void ct__node_drop_kept(ct__node *n)
     }
 }
 
+void ct__node_drop_kept(ct__node *n)
+{
+    if (CT__UNLIKELY(n->segment != NULL)) ct__segment_leave(n);
+    ct__node_let_go(n);
+}
+
 static void destroy(ct__node *n)
 {
     ct__node_drop_kept(n);
@@ -58,6 +64,11 @@ static void destroy(ct__node *n)
         ct__hook_record *h = n->hooks;
         n->hooks = h->next;
         ct__slab_put(h, sizeof *h);
+    }
+    while (n->labels) {
+        ct__label *l = n->labels;
+        n->labels = l->next;
+        ct__pool_put(l, l->size);
     }
     if (n->grad) ct__release(n->grad);
     node_free(n);
@@ -116,12 +127,27 @@ static void *part(char **at, size_t bytes)
     return bytes ? here : NULL;
 }
 
+/* Does the shape of a single output fit the record itself? (One without elements might not: its other lengths may be anything.) */
+static bool fits(const ct_call *c)
+{
+    const ct_tensor *y = c->out[0];
+    return c->n_out == 1 && y->rank <= CT__NODE_DIMS && y->count > 0 && y->count <= INT32_MAX;
+}
+
+ct_shape ct__node_shape(const ct__node *n, int slot)
+{
+    if (n->out_shapes) return n->out_shapes[slot];
+    ct_shape s = {.rank = n->rank};
+    for (int i = 0; i < n->rank; i++) s.dim[i] = n->dim[i];
+    return s;
+}
+
 /* Lays the parts of a node's record out behind the struct. */
 static ct__node *node_for(const ct_call *c, size_t params)
 {
     const size_t n_in = (size_t)c->n_in, n_out = (size_t)c->n_out;
     const size_t in_shapes = c->op->keeps & KEEP_SHAPES ? n_in : 0, kept = c->op->keeps & KEEP_Z ? n_out : 0;
-    const size_t out_shapes = c->n_out > 1 ? n_out : 0;
+    const size_t out_shapes = fits(c) ? 0 : n_out;
     const size_t size = sizeof(ct__node) + n_in * sizeof(ct__input) + (in_shapes + out_shapes) * sizeof(ct_shape) +
                         kept * (sizeof(ct_tensor *) + 8) + (params + 7) / 8 * 8;
     ct__node *n = node_new(size);
@@ -129,7 +155,7 @@ static ct__node *node_for(const ct_call *c, size_t params)
     char *at = (char *)(n + 1);
     n->op = c->op;
     n->n_in = c->n_in;
-    n->n_out = c->n_out;
+    n->n_out = (uint8_t)c->n_out;
     n->in = part(&at, n_in * sizeof(ct__input));
     n->in_shapes = part(&at, in_shapes * sizeof(ct_shape));
     n->out_shapes = part(&at, out_shapes * sizeof(ct_shape));
@@ -146,8 +172,9 @@ static bool rules_present(const ct_call *c)
 {
     for (int i = 0; i < c->n_in; i++) {
         if (ct__needs(c->in[i]) && !rule_of(c->op, i))
-            return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op), "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?",
-                            i + 1, ct__describe(c->in[i]));
+            return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op),
+                            "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?", i + 1,
+                            ct__describe(c->in[i]));
     }
     return true;
 }
@@ -162,8 +189,7 @@ static void keep_input(ct__node *n, const ct_call *c, int i)
         in->slot = x->slot;
         if (in->from->number >= n->number) n->number = in->from->number + 1;
     }
-    const bool keeps = c->op->inputs == CT__VARIADIC ? c->op->keeps & KEEP_X : c->op->keeps & (1u << i);
-    if (keeps) {
+    if (ct__keeps_input(c->op, i)) {
         in->kept = ct__retain(x);
         in->version = x->storage->version;
         in->was_kept = true;
@@ -181,10 +207,13 @@ bool ct__node_record(const ct_call *c, size_t params)
     if (params) memcpy(n->params, c->params, params);
     n->dtype = c->out[0]->dtype;
     n->rank = c->out[0]->rank;
+    for (int i = 0; i < n->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)c->out[0]->dim[i];
+    if (n->out) n->kept_outputs = c->op->keep_outputs ? c->op->keep_outputs : (uint8_t)((1 << c->n_out) - 1);
     bool kept = true;
     for (int i = 0; i < c->n_out; i++) {
         ct_tensor *y = c->out[i];
-        if (n->out) {
+        if (n->out) n->out[i] = NULL;
+        if (ct__kept_output(n, i)) {
             n->out[i] = ct__own(ct__tensor_bare(y)); /* the node's, not the scope's */
             n->out_version[i] = y->storage->version;
             kept = kept && n->out[i];
@@ -194,6 +223,7 @@ bool ct__node_record(const ct_call *c, size_t params)
         y->needs_grad = ct__is_float(y->dtype);
         y->storage->tracked = true;
     }
+    if (CT__UNLIKELY(ct__ad.segment != NULL)) kept = kept && ct__segment_join(n);
     return kept;
 }
 
@@ -235,7 +265,8 @@ static bool inplace_allowed(const char *operation, const ct_tensor *t)
 {
     if (ct__ad.grad_off || !(ct__needs(t) || t->storage->tracked)) return true;
     return ct__fail(CT_ERROR_GRAPH, operation,
-                    "%s needs a gradient, or shares its values with one that does: changing it in place would not be recorded; use CT_NO_GRAD, or ct_detach and ct_clone",
+                    "%s needs a gradient, or shares its values with one that does: changing it in place would not be "
+                    "recorded; use CT_NO_GRAD, or ct_detach and ct_clone",
                     ct__describe(t));
 }
 

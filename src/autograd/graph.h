@@ -1,8 +1,9 @@
 /*
  * graph.h - nodes of the dynamic graph: what an operation keeps for its rules, and the leaves that collect gradients.
  *
- * A node's number is one more than its largest input's, so "largest number first" is a topological order. A node keeps its own outputs
- * as storage and shape, without their graph slot: else y = exp(x) would hold itself. A tensor's graph slot points at its node.
+ * A node's number is one more than its largest input's, so "largest number first" is a topological order. A node keeps its
+ * own outputs as storage and shape, without their graph slot: else y = exp(x) would hold itself. A tensor's graph slot points
+ * at its node.
  */
 #ifndef CT_GRAPH_INTERNAL_H
 #define CT_GRAPH_INTERNAL_H
@@ -37,6 +38,16 @@ typedef struct ct__hook_record {
     int slot;
 } ct__hook_record;
 
+/* A name that the user gave an output, for drawings. */
+typedef struct ct__label {
+    struct ct__label *next;
+    size_t size; /* of this record */
+    int slot;
+    char text[];
+} ct__label;
+
+enum { CT__NODE_DIMS = 5 };
+
 struct ct__node {
     int32_t refs;
     bool shared;    /* refs change atomically */
@@ -47,21 +58,29 @@ struct ct__node {
     uint64_t number;
     const char *file; /* the user's place */
     int32_t line;
-    int32_t n_in, n_out;
-    ct_dtype dtype;          /* of output 0 */
+    int32_t n_in;
+    uint8_t n_out;
+    uint8_t dtype;           /* of output 0 */
     uint8_t rank;            /* of output 0 */
-    struct ct__work *work;   /* of the sweep under way */
+    uint8_t kept_outputs;    /* a bit for each output that was kept */
+    int32_t dim[CT__NODE_DIMS]; /* of output 0, for those who look at the graph; without meaning where there are out_shapes */
+    union { /* a sweep holds the nodes it works on, so a node never needs both */
+        struct ct__work *work; /* of the sweep under way */
+        ct__node *dying;       /* the next node to destroy */
+    };
     ct__tangent *tangents;
     ct__hook_record *hooks;
+    ct__label *labels;
     ct_tensor *grad; /* of a leaf */
-    ct__node *dying; /* list of nodes to destroy */
-    size_t size;     /* of this record */
+    struct ct__segment *segment; /* of a checkpoint that can bring the kept values back; NULL: none */
+    uint32_t segment_index;
+    uint32_t size;   /* of this record */
     /* parts of the same record, NULL where there are none */
     ct__input *in;
-    ct_tensor **out;     /* kept outputs, bare; NULL where not kept */
+    ct_tensor **out;     /* kept outputs, bare; NULL where not kept (or let go) */
     uint32_t *out_version;
     ct_shape *in_shapes; /* KEEP_SHAPES */
-    ct_shape *out_shapes; /* several outputs, and leaves: to make and check gradients */
+    ct_shape *out_shapes; /* several outputs, leaves, and what does not fit dim[]: to make and check gradients */
     void *params;
 };
 
@@ -69,10 +88,13 @@ struct ct__node {
 typedef struct ct__autograd_state {
     bool grad_off;     /* inverted, so that zero is the default */
     bool watching;     /* results and gradients are searched for NaN and infinity */
+    bool tracing;      /* a tracer is called after each operation */
     int levels;        /* forward levels open */
     uint64_t active;   /* the levels that are pushed now, a bit each */
     const char *file;  /* place that new nodes inherit while a rule runs */
     int line;
+    struct ct__segment *segment; /* that new nodes join */
+    const ct_op *rule; /* the operation whose derivative is being computed; NULL in the user's own code */
     ct__node *dying;   /* nodes waiting to be destroyed */
     bool destroying;
     ct__tangent *level_list[64]; /* tangents alive at each level */
@@ -100,12 +122,45 @@ static inline bool ct__needs(const ct_tensor *t)
 ct__node *ct__node_leaf(ct_tensor *t, bool collects);
 /* Records a call: edges, kept values, parameters; puts itself into the outputs' graph slots. */
 bool ct__node_record(const ct_call *c, size_t params);
-/* Lets go what the node kept. */
+/* The shape of an output. */
+ct_shape ct__node_shape(const ct__node *n, int slot);
+/* Lets go what the node kept, for good: a checkpoint will not bring it back. */
 void ct__node_drop_kept(ct__node *n);
+/* Lets it go for now. */
+void ct__node_let_go(ct__node *n);
 /* Puts a node into the graph slot of a tensor that has none. */
 void ct__node_attach(ct_tensor *t, ct__node *n, int slot);
 /* "ct_matmul at model.c:41" */
 const char *ct__node_title(const ct__node *n);
+
+/* Is input i (output i) kept for the rules? */
+static inline bool ct__keeps_input(const ct_op *op, int i)
+{
+    if (CT__LIKELY(op->inputs != CT__VARIADIC)) return op->keeps & (1u << i);
+    return op->keeps & KEEP_X || (i < 64 && op->keep_inputs >> i & 1);
+}
+static inline bool ct__keeps_output(const ct_op *op, int i)
+{
+    return op->keeps & KEEP_Z && (!op->keep_outputs || op->keep_outputs >> i & 1);
+}
+static inline bool ct__kept_output(const ct__node *n, int i) { return n->kept_outputs >> i & 1; }
+
+/* ---- custom operations (custom.c) ---- */
+
+/* Is it a value that a custom operation saved? A derivative that passes it is unknown. */
+static inline bool ct__is_saved(const ct__node *n, int slot) { return n->op && slot >= n->n_out - n->op->saved; }
+/* The error for that. Returns false. */
+bool ct__fail_saved(const ct_op *op);
+
+/* ---- checkpoints (checkpoint.c) ---- */
+
+/* A new node joins the segment that is being recorded. */
+bool ct__segment_join(ct__node *n);
+/* The node needs its segment no more. */
+void ct__segment_leave(ct__node *n);
+/* Brings back what a checkpoint let go, before a sweep reads what a node kept; false with an error. */
+bool ct__segment_restore(ct__node *n);
+static inline bool ct__node_restore(ct__node *n) { return CT__LIKELY(!n->segment) || ct__segment_restore(n); }
 
 /* ---- forward mode (forward.c) ---- */
 
@@ -113,15 +168,22 @@ const char *ct__node_title(const ct__node *n);
 ct_tensor *ct__tangent_of(const ct_tensor *t, int level);
 bool ct__tangent_set(ct_tensor *t, int level, ct_tensor *value);
 /* After a call: pushes the inputs' tangents of all active levels through its JVP. */
-bool ct__push_tangents(const ct_call *c);
+bool ct__push_tangents(ct_call *c);
 void ct__tangents_drop(ct__node *n);
+
+/* After a call, where ct__ad.tracing: tells the user's tracer (trace.c). */
+void ct__trace_call(const ct_call *c);
 
 /* ---- the search for NaN and infinity (watch.c), where ct__ad.watching ---- */
 
 /* After a call: false, with an error, where a result is not finite. */
 bool ct__watch_call(const ct_call *c);
-/* In a sweep: false, with an error that names the node, where the gradient for its input i is not finite. */
-bool ct__watch_gradient(const ct__node *n, int i, const ct_tensor *dx);
+/* In a sweep: false, with an error that names the node, where dx, made of g[] for its input i, is not finite. */
+bool ct__watch_gradient(const ct__node *n, int i, ct_tensor *const *g, const ct_tensor *dx);
+/* The same where a sum of gradients for an output of n is not finite. */
+bool ct__watch_sum(const ct__node *n, const ct_tensor *g);
+/* The same for a tangent of a call's result, made of dx[] of its inputs (NULL: zero). */
+bool ct__watch_tangent(const ct_call *c, ct_tensor *const *dx, const ct_tensor *dy);
 
 /* ---- what the engine needs of the operations: one table, defined in src/ops/engine.c ---- */
 
@@ -130,6 +192,11 @@ typedef struct ct__engine_operations {
     ct_tensor *(*reshape)(ct_tensor *x, ct_shape shape);
     ct_tensor *(*stack)(ct_tensor *const *x, int count, int axis);
     ct_tensor *(*permute)(ct_tensor *x, ct_axes order);
+    ct_tensor *(*select)(ct_tensor *x, int axis, int64_t index);
+    ct_tensor *(*concat)(ct_tensor *const *x, int count, int axis);
+    ct_tensor *(*cast)(ct_tensor *x, ct_dtype dtype);
+    const char *(*slope_text)(const ct_op *op,
+                              int i); /* for drawings: the derivative by operand i; NULL where it has no such text */
 } ct__engine_operations;
 extern const ct__engine_operations ct__engine;
 

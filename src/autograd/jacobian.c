@@ -1,128 +1,147 @@
 /*
- * jacobian.c - whole Jacobians of a function of one tensor, a row (reverse) or a column (forward) at a time.
+ * jacobian.c - whole Jacobians of a function of one tensor: all unit cotangents (or tangents) through its graph in one stacked
+ * sweep.
  *
- * Invariant: the function is called once in reverse mode and once for each element of x in forward mode; it must be a function, that is,
- * give the same values each time.
+ * The function is called once, in both modes. The stack is cut into chunks so that memory stays bounded. All of it is made of
+ * operations, so the Jacobian can be differentiated.
  */
-#include "autograd/sweep.h"
+#include "autograd/transform.h"
 
-typedef struct problem {
-    ct_function f;
-    void *context;
-    ct_tensor *x;
-    ct_shape shape; /* [y..., x...] */
-} problem;
+/* ---- the stack of units ---- */
 
-static bool result_shape(problem *p, const ct_tensor *y)
+/* Units number start .. start + count - 1 of t's shape, stacked: [count, t...]. */
+static ct_tensor *units(const char *operation, const ct_tensor *t, int64_t start, int64_t count)
 {
-    if (y->rank + p->x->rank > CT_MAX_RANK)
-        return ct__fail(CT_ERROR_SHAPE, "ct_jacobian", "x is %s and y is %s: their ranks add up to more than 8", ct__describe(p->x), ct__describe(y));
-    p->shape.rank = y->rank + p->x->rank;
-    for (int i = 0; i < y->rank; i++) p->shape.dim[i] = y->dim[i];
-    for (int i = 0; i < p->x->rank; i++) p->shape.dim[y->rank + i] = p->x->dim[i];
-    return true;
-}
-
-/* The k-th unit tensor of t's shape. */
-static ct_tensor *unit(const ct_tensor *t, int64_t k)
-{
-    ct_tensor *e = ct__tensor_like("ct_jacobian", t, t->dtype);
+    ct_shape s = {.rank = t->rank + 1, .dim = {count}};
+    for (int i = 0; i < t->rank; i++) s.dim[i + 1] = t->dim[i];
+    if (!ct__shape_check(operation, s, (ct_dtype)t->dtype)) return NULL;
+    ct_tensor *e = ct__tensor_new(operation, (ct_dtype)t->dtype, (int)s.rank, s.dim);
     if (!e) return NULL;
     ct__fill(e, 0);
-    ct__store(e->data + k * (int64_t)ct__size(e), e->dtype, 1);
+    const int64_t step = (t->count + 1) * (int64_t)ct__size(t), first = start * (int64_t)ct__size(t);
+    for (int64_t i = 0; i < count; i++) ct__store(e->data + first + i * step, (ct_dtype)t->dtype, 1);
     return e;
 }
 
-static ct_tensor *zeros(const problem *p)
+typedef struct problem {
+    const char *operation;
+    const ct_linear_map *map;
+    const ct_tensor *x, *y;
+    bool forward;
+} problem;
+
+/* How many units at once: as many as keep the largest value of the graph, stacked, near the processor (2^16 elements), and at
+ * least a few, for which an operation's own cost is shared. 0 with an error. */
+static int64_t chunk(const problem *p)
 {
-    ct_tensor *t = ct__tensor_new("ct_jacobian", p->x->dtype, (int)p->shape.rank, p->shape.dim);
+    ct__extent extent;
+    if (!ct__linear_extent(p->operation, p->map, &extent)) return 0;
+    const int64_t n = ((int64_t)1 << 16) / extent.count;
+    return n < 16 ? 16 : n;
+}
+
+static ct_tensor *product(const problem *p, ct_tensor *t, bool stacks, bool last)
+{
+    const ct__product_options options = {.stacks = stacks, .last = last};
+    ct_tensor *out = NULL;
+    if (!t) return NULL;
+    const bool ok = p->forward ? ct__linear_push(p->operation, p->map, &t, &out, options)
+                               : ct__linear_pull(p->operation, p->map, &t, &out, options);
+    return ok ? out : NULL;
+}
+
+/* The products with all units of one side, stacked: [n, other side...]. */
+static ct_tensor *products(const problem *p)
+{
+    const ct_tensor *from = p->forward ? p->x : p->y;
+    const int64_t n = from->count, most = chunk(p), count = most ? (n + most - 1) / most : 0;
+    const size_t bytes = (size_t)count * sizeof(ct_tensor *);
+    if (!most) return NULL;
+    ct_tensor **part = ct__pool_get(bytes), *all = NULL;
+    if (!part) return ct__fail_memory(p->operation, bytes);
+    bool ok = true;
+    for (int64_t k = 0; ok && k < count; k++) {
+        const int64_t left = n - k * most;
+        const int scope = ct_scope_begin();
+        part[k] = product(p, units(p->operation, from, k * most, left < most ? left : most), true, k == count - 1);
+        ok = part[k] != NULL;
+        if (ok) ct_scope_return(part[k]);
+        ct_scope_end(scope);
+    }
+    if (ok) all = count == 1 ? part[0] : ct__engine.concat(part, (int)count, 0);
+    ct__pool_put(part, bytes);
+    return all;
+}
+
+/* ---- the result: [y..., x...] ---- */
+
+static bool result_shape(const problem *p, ct_shape *s)
+{
+    if (p->y->rank + p->x->rank > CT_MAX_RANK)
+        return ct__fail(CT_ERROR_SHAPE, p->operation, "x is %s and y is %s: their ranks add up to more than %d",
+                        ct__describe(p->x), ct__describe(p->y), CT_MAX_RANK);
+    *s = ct__shape(p->y);
+    for (int i = 0; i < p->x->rank; i++) s->dim[s->rank++] = p->x->dim[i];
+    return ct__shape_check(p->operation, *s, (ct_dtype)p->x->dtype);
+}
+
+/* [n, y...] -> [y..., n] */
+static ct_tensor *units_last(ct_tensor *t)
+{
+    ct_axes order = {.rank = t->rank};
+    for (int i = 0; i < t->rank; i++) order.dim[i] = i + 1 < t->rank ? i + 1 : 0;
+    return ct__engine.permute(t, order);
+}
+
+static ct_tensor *zeros(const problem *p, ct_shape s)
+{
+    ct_tensor *t = ct__tensor_new(p->operation, (ct_dtype)p->x->dtype, (int)s.rank, s.dim);
     if (t) ct__fill(t, 0);
     return t;
 }
 
-/* Rows: one cotangent for each element of y, the function called once. */
-static ct_tensor *rows(problem *p, ct_tensor *x, ct_tensor *y, bool record)
+static ct_tensor *assemble(const problem *p)
 {
-    ct_tensor **row = ct__pool_get((size_t)y->count * sizeof *row);
-    if (!row) return ct__fail_memory("ct_jacobian", (size_t)y->count * sizeof *row);
-    bool ok = true;
-    for (int64_t i = 0; ok && i < y->count; i++) {
-        ct_tensor *e = unit(y, i);
-        ok = e && ct_grad(&y, &e, 1, &x, 1, &row[i], (ct_grad_options){.create_graph = record, .retain_graph = true});
+    ct_shape s;
+    if (!result_shape(p, &s)) return NULL;
+    const ct_tensor *from = p->forward ? p->x : p->y;
+    if (!ct__needs(p->y) || p->x->count == 0 || p->y->count == 0) return zeros(p, s);
+    ct_tensor *j;
+    if (from->count == 1) { /* needs no stack, and no axis for one */
+        ct_tensor *one = ct__tensor_like(p->operation, from, (ct_dtype)from->dtype);
+        if (one) ct__fill(one, 1);
+        j = product(p, one, false, true);
+    } else {
+        j = products(p);
+        if (j && p->forward) j = units_last(j);
     }
-    ct_tensor *all = ok ? ct__engine.stack(row, (int)y->count, 0) : NULL;
-    ct__pool_put(row, (size_t)y->count * sizeof *row);
-    return all ? ct__engine.reshape(all, p->shape) : NULL;
+    if (j) j = ct__engine.reshape(j, s);
+    return j && j->dtype != p->x->dtype ? ct__engine.cast(j, (ct_dtype)p->x->dtype) : j;
 }
 
-static ct_tensor *by_reverse(problem *p)
+ct_tensor *ct__jacobian(const char *operation, ct_function f, void *context, ct_tensor *x, ct_mode mode)
 {
-    ct_tensor *y = NULL, *x = ct__needs(p->x) && !ct__ad.grad_off ? ct__identity(p->x) : ct__ad.active ? ct__identity(p->x) : ct__tensor_bare(p->x);
-    if (!x || !ct_requires_grad(x, true)) return NULL;
-    const bool before = ct_grad_mode(true);
-    const int code = p->f(p->context, &x, &y);
-    ct_grad_mode(before);
-    if (ct__self.failed) return NULL;
-    if (code) return ct__fail(CT_ERROR_USER, "ct_jacobian", "the function returned %d", code);
-    if (!y) return ct__fail(CT_ERROR_NULL, "ct_jacobian", "the function left its output unset");
-    if (!result_shape(p, y)) return NULL;
-    if (!ct__needs(y) || y->count == 0) return zeros(p);
-    bool record = ct__needs(p->x);
-    const ct__seed seed = {.node = y->graph, .slot = y->slot};
-    const ct__target target = {.node = x->graph, .slot = x->slot};
-    if (!before) record = false;
-    else if (!record && !ct__reaches_other_leaves(&seed, 1, &target, 1, &record)) return NULL;
-    return rows(p, x, y, record);
-}
-
-/* Columns: one tangent for each element of x. */
-static ct_tensor *by_forward(problem *p)
-{
-    const int64_t n = p->x->count;
-    ct_tensor **column = ct__pool_get((size_t)n * sizeof *column + 1), *y = NULL;
-    if (!column) return ct__fail_memory("ct_jacobian", (size_t)n * sizeof *column);
-    bool ok = true;
-    for (int64_t i = 0; ok && i < n; i++) {
-        ct_tensor *e = unit(p->x, i);
-        ok = e && ct_jvp(p->f, p->context, &p->x, &e, 1, i ? NULL : &y, &column[i], 1);
+    if (!ct__is_float((ct_dtype)x->dtype))
+        return ct__fail(CT_ERROR_DTYPE, operation, "x is %s; expected f32 or f64", ct__describe(x));
+    if (mode != CT_MODE_AUTO && mode != CT_MODE_REVERSE && mode != CT_MODE_FORWARD)
+        return ct__fail(CT_ERROR_VALUE, operation, "mode %d; expected CT_MODE_AUTO, CT_MODE_REVERSE or CT_MODE_FORWARD",
+                        (int)mode);
+    const int scope = ct_scope_begin();
+    ct_linear_map *map = ct__linearize(operation, f, context, &x, 1, 1);
+    ct_tensor *j = NULL;
+    if (map) {
+        problem p = {.operation = operation, .map = map, .x = map->x[0], .y = map->y[0]};
+        p.forward = mode == CT_MODE_FORWARD || (mode == CT_MODE_AUTO && p.x->count < p.y->count);
+        j = assemble(&p);
+        if (j) ct_scope_return(j);
     }
-    ct_tensor *all = ok && n ? ct__engine.stack(column, (int)n, -1) : NULL; /* [y..., n] */
-    ct__pool_put(column, (size_t)n * sizeof *column + 1);
-    if (n == 0) return by_reverse(p);
-    return all && result_shape(p, y) ? ct__engine.reshape(all, p->shape) : NULL;
-}
-
-/* The number of elements of y, by calling the function once without recording. */
-static int64_t size_of_result(const problem *p)
-{
-    ct_tensor *y = NULL, *x = ct_alias(p->x);
-    const bool before = ct_grad_mode(false);
-    const uint64_t active = ct__ad.active;
-    ct__ad.active = 0;
-    const int code = x ? p->f(p->context, &x, &y) : 1;
-    ct__ad.active = active;
-    ct_grad_mode(before);
-    if (code && !ct__self.failed) ct__fail(CT_ERROR_USER, "ct_jacobian", "the function returned %d", code);
-    if (!y && !ct__self.failed) ct__fail(CT_ERROR_NULL, "ct_jacobian", "the function left its output unset");
-    return y && !code ? y->count : -1;
+    ct_linear_free(map);
+    ct_scope_end(scope);
+    return j;
 }
 
 ct_tensor *ct_jacobian(ct_function f, void *context, ct_tensor *x, ct_mode mode)
 {
     if (!f) return ct__fail_null("ct_jacobian", "f");
-    if (!ct__check("ct_jacobian", "x", x)) return NULL;
-    if (!ct__is_float(x->dtype)) return ct__fail(CT_ERROR_DTYPE, "ct_jacobian", "x is %s; expected f32 or f64", ct__describe(x));
-    problem p = {.f = f, .context = context, .x = x};
-    const int scope = ct_scope_begin();
-    bool forward = mode == CT_MODE_FORWARD;
-    bool ok = true;
-    if (mode == CT_MODE_AUTO) {
-        const int64_t size = size_of_result(&p);
-        ok = size >= 0;
-        forward = x->count < size;
-    }
-    ct_tensor *j = !ok ? NULL : forward ? by_forward(&p) : by_reverse(&p);
-    if (j) ct_scope_return(j);
-    ct_scope_end(scope);
-    return j;
+    return ct__check("ct_jacobian", "x", x) ? ct__jacobian("ct_jacobian", f, context, x, mode) : NULL;
 }

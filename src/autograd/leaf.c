@@ -114,4 +114,27 @@ bool ct_add_hook(ct_tensor *t, ct_hook hook, void *context)
     return true;
 }
 
+/* A sweep may be going through the list (the hook may remove itself): then the record stays, without its hook, and goes with the next
+ * removal or with the node. */
+bool ct_remove_hook(ct_tensor *t, ct_hook hook, void *context)
+{
+    if (!ct__check("ct_remove_hook", "t", t)) return false;
+    if (!hook) return ct__fail_null("ct_remove_hook", "hook");
+    ct__node *n = t->graph;
+    ct__hook_record *found = n ? n->hooks : NULL;
+    while (found && !(found->hook == hook && found->context == context && found->slot == t->slot)) found = found->next;
+    if (!found) return ct__fail(CT_ERROR_GRAPH, "ct_remove_hook", "t, %s, has no such hook with this context", ct__describe(t));
+    found->hook = NULL;
+    for (ct__hook_record **at = &n->hooks; *at && !n->work;) {
+        ct__hook_record *h = *at;
+        if (h->hook) {
+            at = &h->next;
+            continue;
+        }
+        *at = h->next;
+        ct__slab_put(h, sizeof *h);
+    }
+    return true;
+}
+
 bool ct_may_change_state(void) { return ct__may_change(); }

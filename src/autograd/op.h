@@ -1,9 +1,9 @@
 /*
  * op.h - THE record of an operation, and the calls that rules see.
  *
- * An operation is one const struct ct_op: how its result's shape follows from its operands', how it is computed, and the two rules
- * of its derivative: VJP (a cotangent dy goes back to dx) and JVP (a tangent dx goes forward to dy). Rules are formulas made of
- * public operations, so they can be differentiated themselves; the engine decides who needs which.
+ * An operation is one const struct ct_op: how its result's shape follows from its operands', how it is computed, and the two
+ * rules of its derivative: VJP (a cotangent dy goes back to dx) and JVP (a tangent dx goes forward to dy). Rules are formulas
+ * made of public operations, so they can be differentiated themselves; the engine decides who needs which.
  *
  * Rules accept cotangents and tangents with extra leading axes (a stack of them at once): their own axes count from the end.
  */
@@ -14,7 +14,7 @@
 
 #include "tensor/tensor.h"
 
-enum { CT__MAX_INPUTS = 3, CT__MAX_OUTPUTS = 4, CT__VARIADIC = -1 };
+enum { CT__MAX_INPUTS = 3, CT__MAX_OUTPUTS = 8, CT__VARIADIC = -1 };
 
 /* What a node keeps for its rules. A rule may read only this. */
 enum {
@@ -39,6 +39,7 @@ typedef struct ct_call {
     int index;                /* in a rule: the input it is for */
     ct_dtype dtype;           /* of the first output */
     const ct_shape *in_shapes; /* in a rule, with KEEP_SHAPES */
+    const ct_shape *out_shapes; /* in a rule of an operation with several outputs */
     ct_shape shape[CT__MAX_OUTPUTS]; /* written by .shape */
     ct_dtype dtypes[CT__MAX_OUTPUTS]; /* written by .shape */
 } ct_call;
@@ -62,11 +63,22 @@ struct ct_op {
     bool (*view)(ct_call *c);
     ct_vjp_rule vjp[CT__MAX_INPUTS];
     ct_jvp_rule jvp[CT__MAX_INPUTS];
-    /* The operation is linear in all inputs that have a derivative together: dy = op(dx...), absent tangents being zeros. In place of
-     * jvp[]. */
+    /* The operation is linear in all inputs that have a derivative together: dy = op(dx...), absent tangents being zeros. In
+     * place of jvp[]. */
     bool linear;
     /* Optional: all dx that are needed at once, without a graph; writes gx[i] where need[i]. Must agree with vjp[]. */
     bool (*fused)(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx);
+    /* Optional, in place of vjp[]: all dx that are needed at once, made of operations like a rule; g[] NULL where no gradient
+     * arrived (not all are NULL), gx[i] left NULL where it is zero. vjp[0] is then ct__vjp_all_marker, and the operation
+     * variadic. */
+    bool (*vjp_all)(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx);
+    /* Optional, in place of jvp[]: all output tangents at once; dx[i] NULL: none; dy[i] left NULL where it is zero. */
+    bool (*jvp_all)(const ct_call *c, ct_tensor *const *dx, ct_tensor **dy);
+    bool single; /* the rules take one cotangent or tangent at a time, not stacks: the engine loops */
+    bool custom; /* the user's: its name stands in messages as it is */
+    uint8_t saved;         /* of a custom operation: so many last outputs are values it saved; their derivative is unknown */
+    uint8_t keep_outputs;  /* with KEEP_Z: a bit for each output that is kept; 0: all */
+    uint64_t keep_inputs;  /* of a variadic operation: a bit for each input that is kept, beside KEEP_X, which means all */
     const void *impl; /* for families: what their shared functions need */
     const char *doc;  /* the formula as text */
 };
@@ -78,12 +90,14 @@ ct_tensor *ct__vjp_zero(const ct_call *c, ct_tensor *const *g); /* the derivativ
 ct_tensor *ct__jvp_zero(const ct_call *c, ct_tensor *dx);
 ct_tensor *ct__vjp_none(const ct_call *c, ct_tensor *const *g); /* the input has none: an index, a mask */
 ct_tensor *ct__jvp_none(const ct_call *c, ct_tensor *dx);
+/* Stands in vjp[0] where vjp_all serves. */
+ct_tensor *ct__vjp_all_marker(const ct_call *c, ct_tensor *const *g);
 /* dx = dy, dy = dx. */
 ct_tensor *ct__vjp_same(const ct_call *c, ct_tensor *const *g);
 ct_tensor *ct__jvp_same(const ct_call *c, ct_tensor *dx);
 
-/* Applies an operation: checks, computes, records a node where an input needs a gradient, pushes tangents. Returns the first output.
- * `what` is the public name for messages, "ct_matmul". No input may be NULL (fronts use ct__check). */
+/* Applies an operation: checks, computes, records a node where an input needs a gradient, pushes tangents. Returns the first
+ * output. `what` is the public name for messages, "ct_matmul". No input may be NULL (fronts use ct__check). */
 ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params);
 /* The same for operations with several outputs. */
 bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out);

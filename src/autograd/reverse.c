@@ -1,5 +1,5 @@
 /*
- * reverse.c - what users call of reverse mode: backward, grad, derivative, products with the transposed derivative.
+ * reverse.c - what users call of reverse mode: backward, grad, derivative.
  *
  * Here arguments are checked and cotangents made; the sweep itself is sweep.c.
  */
@@ -16,9 +16,11 @@ static ct_tensor *cotangent_for(const char *operation, ct_tensor *y, ct_tensor *
         return ones;
     }
     if (!ct__same_shape(y, given))
-        return ct__fail(CT_ERROR_SHAPE, operation, "cotangent %d is %s, its output is %s", number + 1, ct__describe(given), ct__describe(y));
+        return ct__fail(CT_ERROR_SHAPE, operation, "cotangent %d is %s, its output is %s", number + 1, ct__describe(given),
+                        ct__describe(y));
     if (y->dtype != given->dtype)
-        return ct__fail(CT_ERROR_DTYPE, operation, "cotangent %d is %s, its output is %s; ct_cast?", number + 1, ct__describe(given), ct__describe(y));
+        return ct__fail(CT_ERROR_DTYPE, operation, "cotangent %d is %s, its output is %s; ct_cast?", number + 1,
+                        ct__describe(given), ct__describe(y));
     return given;
 }
 
@@ -49,7 +51,8 @@ static void room_back(void *room, const void *few, int n, size_t size)
     if (room && room != few) ct__pool_put(room, (size_t)n * size);
 }
 
-static bool backward(const char *operation, ct_tensor *const *outputs, ct_tensor *const *cotangents, int count, ct_grad_options options)
+static bool backward(const char *operation, ct_tensor *const *outputs, ct_tensor *const *cotangents, int count,
+                     ct_grad_options options)
 {
     ct__seed few[FEW], *seeds = room_for(operation, few, count, sizeof *seeds);
     if (!seeds) return false;
@@ -57,7 +60,8 @@ static bool backward(const char *operation, ct_tensor *const *outputs, ct_tensor
     const int n = make_seeds(operation, outputs, cotangents, count, seeds);
     bool ok = n >= 0;
     if (n == 0)
-        ok = ct__fail(CT_ERROR_GRAPH, operation, "%s does not depend on any tensor that needs a gradient (ct_requires_grad, or inside CT_NO_GRAD?)",
+        ok = ct__fail(CT_ERROR_GRAPH, operation,
+                      "%s does not depend on any tensor that needs a gradient (ct_requires_grad, or inside CT_NO_GRAD?)",
                       count == 1 ? ct__describe(outputs[0]) : "no output");
     if (ok) ok = ct__sweep(operation, seeds, n, NULL, 0, options);
     ct_scope_end(scope);
@@ -69,8 +73,9 @@ bool ct_backward(ct_tensor *loss)
 {
     if (!ct__check("ct_backward", "loss", loss) || !ct__may_change()) return false;
     if (loss->count != 1)
-        return ct__fail(CT_ERROR_SHAPE, "ct_backward", "the loss is %s; expected one element: reduce it (ct_sum, ct_mean), or give cotangents to ct_backward_with",
-                        ct__describe(loss));
+        return ct__fail(CT_ERROR_SHAPE, "ct_backward",
+                        "the loss is %s; expected one element: reduce it (ct_sum, ct_mean), or give cotangents to "
+                        "ct_backward_with", ct__describe(loss));
     return backward("ct_backward", &loss, NULL, 1, (ct_grad_options){0});
 }
 
@@ -99,8 +104,8 @@ static ct_tensor *hand_over(const char *operation, ct__target *t, const ct_tenso
     return handle;
 }
 
-static bool gradients(const char *operation, const ct__seed *seeds, int n_seeds, ct_tensor *const *inputs, int n_inputs, ct_tensor **grads,
-                      ct_grad_options options)
+static bool gradients(const char *operation, const ct__seed *seeds, int n_seeds, ct_tensor *const *inputs, int n_inputs,
+                      ct_tensor **grads, ct_grad_options options)
 {
     ct__target few[FEW], *targets = room_for(operation, few, n_inputs, sizeof *targets);
     if (!targets) return false;
@@ -119,18 +124,20 @@ static bool gradients(const char *operation, const ct__seed *seeds, int n_seeds,
     return ok;
 }
 
-bool ct_grad(ct_tensor *const *outputs, ct_tensor *const *cotangents, int n_outputs, ct_tensor *const *inputs, int n_inputs, ct_tensor **grads,
-             ct_grad_options options)
+bool ct_grad(ct_tensor *const *outputs, ct_tensor *const *cotangents, int n_outputs, ct_tensor *const *inputs, int n_inputs,
+             ct_tensor **grads, ct_grad_options options)
 {
     if (!grads) return ct__fail_null("ct_grad", "grads");
     for (int i = 0; i < n_inputs; i++) grads[i] = NULL;
     if (!outputs || !inputs) return ct__fail_null("ct_grad", outputs ? "inputs" : "outputs");
     if (n_outputs < 1 || n_inputs < 1)
-        return ct__fail(CT_ERROR_VALUE, "ct_grad", "%d outputs and %d inputs; expected at least one of each", n_outputs, n_inputs);
+        return ct__fail(CT_ERROR_VALUE, "ct_grad", "%d outputs and %d inputs; expected at least one of each", n_outputs,
+                        n_inputs);
     for (int i = 0; i < n_inputs; i++) {
         if (!ct__check("ct_grad", "inputs[]", inputs[i])) return false;
         if (!ct__needs(inputs[i]))
-            return ct__fail(CT_ERROR_GRAPH, "ct_grad", "input %d, %s, does not need a gradient; ct_requires_grad before it is used", i + 1,
+            return ct__fail(CT_ERROR_GRAPH, "ct_grad",
+                            "input %d, %s, does not need a gradient; ct_requires_grad before it is used", i + 1,
                             ct__describe(inputs[i]));
     }
     ct__seed few[FEW], *seeds = room_for("ct_grad", few, n_outputs, sizeof *seeds);
@@ -149,74 +156,12 @@ ct_tensor *ct_derivative(ct_tensor *output, ct_tensor *input, ct_grad_options op
     ct_tensor *grad = NULL;
     if (!ct__check("ct_derivative", "output", output) || !ct__check("ct_derivative", "input", input)) return NULL;
     if (output->count != 1)
-        return ct__fail(CT_ERROR_SHAPE, "ct_derivative", "output is %s; expected one element: ct_sum it, or give cotangents to ct_grad",
+        return ct__fail(CT_ERROR_SHAPE, "ct_derivative",
+                        "output is %s; expected one element: ct_sum it, or give cotangents to ct_grad",
                         ct__describe(output));
     if (!ct_grad(&output, NULL, 1, &input, 1, &grad, options)) {
         ct__rename_error("ct_grad", "ct_derivative");
         return NULL;
     }
     return grad;
-}
-
-/* ---- products with the transposed derivative ---- */
-
-/* An input as the function sees it: a node of its own, connected to what was before it if that needs a gradient. */
-static ct_tensor *primal(ct_tensor *x)
-{
-    if (!ct__check("ct_vjp", "in[]", x)) return NULL;
-    if (!ct__is_float(x->dtype)) return ct_alias(x);
-    if (ct__needs(x) && !ct__ad.grad_off) return ct__identity(x);
-    ct_tensor *y = ct__ad.active ? ct__identity(x) : ct__tensor_bare(x);
-    return y ? ct_requires_grad(y, true) : NULL;
-}
-
-static bool call(ct_function f, void *context, ct_tensor *const *in, ct_tensor **out, int n_out)
-{
-    for (int i = 0; i < n_out; i++) out[i] = NULL;
-    const bool before = ct_grad_mode(true);
-    const int code = f(context, in, out);
-    ct_grad_mode(before);
-    if (ct__self.failed) return false;
-    if (code) return ct__fail(CT_ERROR_USER, "ct_vjp", "the function returned %d", code);
-    for (int i = 0; i < n_out; i++) {
-        if (!out[i]) return ct__fail(CT_ERROR_NULL, "ct_vjp", "the function left output %d unset", i + 1);
-    }
-    return true;
-}
-
-/* The sweep is recorded where its result can depend on anything else that needs a gradient. */
-static bool pull_back(ct_tensor *const *in, int n_in, ct_tensor *const *originals, ct_tensor *const *cotangents, ct_tensor *const *out, int n_out,
-                      ct_tensor **din, bool retain)
-{
-    ct__seed seeds[FEW];
-    ct__target targets[FEW];
-    bool record = false;
-    const int n = make_seeds("ct_vjp", out, cotangents, n_out, seeds);
-    if (n < 0) return false;
-    for (int i = 0; i < n_in; i++) targets[i] = (ct__target){.node = in[i]->graph};
-    if (!ct__ad.grad_off) {
-        if (n && !ct__reaches_other_leaves(seeds, n, targets, n_in, &record)) return false;
-        for (int i = 0; i < n_in; i++) record = record || ct__needs(originals[i]);
-        for (int i = 0; i < n_out; i++) record = record || ct__needs(cotangents[i]);
-    }
-    return gradients("ct_vjp", seeds, n, in, n_in, din, (ct_grad_options){.create_graph = record, .retain_graph = retain});
-}
-
-bool ct_vjp(ct_function f, void *context, ct_tensor *const *in, int n_in, ct_tensor *const *cotangents, ct_tensor **out, int n_out,
-            ct_tensor **din)
-{
-    ct_tensor *x[FEW], *y[FEW];
-    for (int i = 0; din && i < n_in; i++) din[i] = NULL;
-    for (int i = 0; out && i < n_out; i++) out[i] = NULL;
-    if (!f || !in || !cotangents || !din) return ct__fail_null("ct_vjp", !f ? "f" : !in ? "in" : !din ? "din" : "cotangents");
-    if (n_in < 0 || n_in > FEW || n_out < 0 || n_out > FEW)
-        return ct__fail(CT_ERROR_VALUE, "ct_vjp", "%d inputs and %d outputs; expected 0 to %d", n_in, n_out, (int)FEW);
-    const int scope = ct_scope_begin();
-    bool ok = true;
-    for (int i = 0; ok && i < n_in; i++) ok = (x[i] = primal(in[i])) != NULL;
-    ok = ok && call(f, context, x, y, n_out) && pull_back(x, n_in, in, cotangents, y, n_out, din, out != NULL);
-    for (int i = 0; ok && i < n_in; i++) ct_scope_return(din[i]);
-    for (int i = 0; ok && out && i < n_out; i++) ok = (out[i] = ct_scope_return(ct_alias(y[i]))) != NULL;
-    ct_scope_end(scope);
-    return ok;
 }

@@ -28,10 +28,10 @@ typedef struct ct__thread {
     int scopes;                      /* open scopes */
     int scope_chunk_count;
     bool failed;     /* an error is pending */
-    bool registered; /* the end of this thread will be noticed */
     int threads;     /* set by ct_set_threads; 0: OpenMP's default */
     ct__heap *heap;
     uint64_t random_seed, random_counter;
+    int64_t reads; /* of numbers out of tensors that are part of a graph: a rule that did so cannot be differentiated */
     ct_memory_info live;
     ct_counters count;
 } ct__thread;
@@ -109,6 +109,8 @@ static inline void ct__slab_clear(void *record, size_t bytes)
     line *at = (line *)record;
     for (size_t i = 0; i < (bytes + 15) / 16; i++) at[i] = (line){0};
 }
+/* From now on the end of the calling thread gives back what it holds. False when memory is out. */
+bool ct__thread_register(void);
 /* Blocks of any size, 64-byte aligned, kept for reuse by size class. */
 void *ct__pool_get(size_t bytes);
 void ct__pool_put(void *block, size_t bytes);

@@ -1,6 +1,6 @@
 /*
- * memory.c - slabs for records, a caching pool for storages; both are lists of the thread, so that taking and giving back needs no
- * lock and, in a steady state, no malloc.
+ * memory.c - slabs for records, a caching pool for storages; both are lists of the thread, so that taking and giving back
+ * needs no lock and, in a steady state, no malloc.
  *
  * Slab records come in steps of 64 bytes; they are carved from chunks that stay with the process. Pool blocks come in classes
  * an eighth of a power of two apart, so at most 12.5 % is lost to rounding. A block may be given back by another thread than took
@@ -97,6 +97,8 @@ static ct__heap *heap_of_thread(void)
     pthread_setspecific(common.key, heap);
     return ct__self.heap = heap;
 }
+
+bool ct__thread_register(void) { return heap_of_thread() != NULL; }
 
 /* malloc with the alignment that kernels like: a cache line, and a page where it is large. */
 static void *aligned(size_t bytes)

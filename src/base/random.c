@@ -1,6 +1,6 @@
 /*
- * random.c - counter-based random numbers: Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
- * as 1, 2, 3", SC11).
+ * random.c - counter-based random numbers: Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as
+ * easy as 1, 2, 3", SC11).
  *
  * A number is a pure function of (seed, draw, place), so any thread can make any part of a tensor. Each draw (one tensor)
  * takes the next stream of the thread's seed.

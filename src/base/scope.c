@@ -1,8 +1,8 @@
 /*
  * scope.c - scopes: lists of links, one list for each open scope of the thread.
  *
- * A scope is a number, 1 for the outermost. Ending one ends all that were opened after it, so a longjmp out of a scope heals at the
- * next outer end. List heads live in chunks that never move, because links point back at them.
+ * A scope is a number, 1 for the outermost. Ending one ends all that were opened after it, so a longjmp out of a scope heals at
+ * the next outer end. List heads live in chunks that never move, because links point back at them.
  */
 #include "base/base.h"
 
@@ -17,6 +17,7 @@ static ct__link **head_of(int scope) { return &ct__self.scope_chunks[(scope - 1)
 /* Makes room for the heads of one more chunk. */
 static bool grow(void)
 {
+    if (!ct__thread_register()) return false; /* else nobody would free the chunks when the thread ends */
     const int n = ct__self.scope_chunk_count;
     ct__link ***chunks = realloc(ct__self.scope_chunks, (size_t)(n + 1) * sizeof *chunks);
     if (!chunks) return false;

@@ -1,8 +1,8 @@
 /*
  * threads.c - the thread's state, the number of OpenMP threads, parallel parts, and the instruction set.
  *
- * Work is cut into parts by its shape alone; how many threads share the parts changes the time, never the result. There is no region
- * inside a region. In a forked child OpenMP's pool is gone, so it works with one thread.
+ * Work is cut into parts by its shape alone; how many threads share the parts changes the time, never the result. There is no
+ * region inside a region. In a forked child OpenMP's pool is gone, so it works with one thread.
  */
 #include "base/base.h"
 

@@ -7,6 +7,9 @@
  */
 #include "nn.h"
 
+#include <cotangent/inspect.h>
+
+
 #include <inttypes.h>
 #include <stdalign.h>
 #include <stdlib.h>
@@ -164,6 +167,36 @@ static bool name_is_good(const char *operation, const ct_module *module, const c
     return true;
 }
 
+/* Writes the path of a module from the top of its tree, and returns its length. */
+static size_t path_to(const ct_module *module, char *path)
+{
+    if (!module->parent) return 0;
+    size_t length = path_to(module->parent, path);
+    if (length) path[length++] = '.';
+    strcpy(path + length, module->name);
+    return length + strlen(module->name);
+}
+
+/* Parameters are called in drawings of a graph what they are called in the tree. */
+static void name_from(const ct_module *module, char *path, size_t length)
+{
+    if (length) path[length++] = '.';
+    for (const entry *e = module->entries; e; e = e->next) {
+        strcpy(path + length, e->name);
+        if (e->is_parameter) ct_set_name(e->own->tensor, path);
+    }
+    for (const ct_module *child = module->children; child; child = child->next) {
+        strcpy(path + length, child->name);
+        name_from(child, path, length + strlen(child->name));
+    }
+}
+
+static void name_tensors(const ct_module *module)
+{
+    char path[PATH_SIZE] = "";
+    name_from(module, path, path_to(module, path));
+}
+
 /* A copy of t that no scope releases and that threads may share; NULL after an error. */
 static ct__nn_shared *own_copy(const char *operation, ct_tensor *t, bool needs_grad)
 {
@@ -198,6 +231,7 @@ static ct_tensor *add_entry(const char *operation, ct_module *module, const char
     entry **end = &module->entries;
     while (*end) end = &(*end)->next;
     *end = e;
+    name_tensors(module);
     return e->own->tensor;
 }
 
@@ -249,6 +283,7 @@ ct_module *ct_module_child(ct_module *module, const char *name, ct_module *child
     strcpy(child->name, name);
     int height = child->height;
     for (ct_module *m = module; m && m->height < ++height; m = m->parent) m->height = height;
+    name_tensors(child);
     return child;
 }
 

@@ -3,6 +3,7 @@
  *
  * Each row's extreme comes from the vectorised reduction (NaN if one is among them); then the row is searched for it.
  */
+#include "ops/axes.h"
 #include "ops/reduce.h"
 
 /* A record's .impl. */
@@ -94,9 +95,9 @@ const ct_op ct__op_argmin = {
 static ct_tensor *apply_arg(const char *operation, const ct_op *op, ct_tensor *x, int axis, bool keepdim)
 {
     if (!ct__check(operation, "x", x)) return NULL;
-    if (axis < -x->rank || axis >= x->rank)
-        return ct__fail(CT_ERROR_SHAPE, operation, "axis %d is out of range for x, which is %s", axis, ct__describe(x));
-    const arg_params p = {axis < 0 ? axis : axis - x->rank, keepdim};
+    const int at = ct__axis_of(operation, "x", x, axis);
+    if (at < 0) return NULL;
+    const arg_params p = {at - x->rank, keepdim};
     return ct__apply1(op, x, &p);
 }
 

@@ -57,10 +57,10 @@ COMPARISON(gt, "x > y")
 COMPARISON(ge, "x >= y")
 
 /* x != 0 as bool. */
-static ct_tensor *truth(ct_tensor *x)
+static ct_tensor *truth(const char *title, ct_tensor *x)
 {
     if (x->dtype == CT_BOOL) return x;
-    ct_tensor *y = ct__tensor_like("ct_cast", x, CT_BOOL);
+    ct_tensor *y = ct__tensor_like(title, x, CT_BOOL);
     if (y) ct__copy(y, x);
     return y;
 }
@@ -72,7 +72,7 @@ static ct_tensor *logic(const ct_op *op, const char *title, ct_tensor *x, ct_ten
     if (!ct__broadcast(ct__shape(x), ct__shape(y), &shape))
         return ct__fail(CT_ERROR_SHAPE, title, "shapes do not broadcast: x is %s, y is %s", ct__describe(x), ct__describe(y));
     const int scope = ct_scope_begin();
-    ct_tensor *in[] = {truth(x), truth(y)};
+    ct_tensor *in[] = {truth(title, x), truth(title, y)};
     for (int i = 0; i < 2; i++) in[i] = in[i] ? ct__to_shape(in[i], shape) : NULL;
     ct_tensor *z = in[0] && in[1] ? ct__apply(op, in, 2, NULL) : NULL;
     if (z) ct_scope_return(z);
@@ -91,7 +91,7 @@ static ct_tensor *test(const ct_op *op, const char *title, ct_tensor *x, bool of
 {
     if (!ct__check(title, "x", x)) return NULL;
     const int scope = ct_scope_begin();
-    ct_tensor *in = of_floats ? ct__to_float(x) : truth(x), *y = in ? ct__apply(op, &in, 1, NULL) : NULL;
+    ct_tensor *in = of_floats ? ct__to_float(x) : truth(title, x), *y = in ? ct__apply(op, &in, 1, NULL) : NULL;
     if (y) ct_scope_return(y);
     ct_scope_end(scope);
     return y;

@@ -7,6 +7,7 @@
 #include <cotangent/ops.h>
 
 #include "autograd/op.h"
+#include "ops/axes.h"
 
 enum { TILE = 128, PART = 1 << 15, MAX_PARTS = 64 };
 
@@ -87,8 +88,8 @@ const ct_op ct__op_cumsum = {
 ct_tensor *ct_cumsum(ct_tensor *x, int axis)
 {
     if (!ct__check("ct_cumsum", "x", x)) return NULL;
-    if (axis < -x->rank || axis >= x->rank)
-        return ct__fail(CT_ERROR_SHAPE, "ct_cumsum", "axis %d is out of range for x, which is %s", axis, ct__describe(x));
-    const cumsum_params p = {axis < 0 ? axis : axis - x->rank};
+    const int at = ct__axis_of("ct_cumsum", "x", x, axis);
+    if (at < 0) return NULL;
+    const cumsum_params p = {at - x->rank};
     return ct__apply1(&ct__op_cumsum, x, &p);
 }

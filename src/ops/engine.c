@@ -6,4 +6,9 @@
 
 #include <cotangent/ops.h>
 
-const ct__engine_operations ct__engine = {.add = ct_add, .reshape = ct_reshape, .stack = ct_stack, .permute = ct_permute};
+#include "ops/pointwise.h"
+
+const ct__engine_operations ct__engine = {
+    .add = ct_add, .reshape = ct_reshape, .stack = ct_stack, .permute = ct_permute, .select = ct_select, .concat = ct_concat,
+    .cast = ct_cast, .slope_text = ct__slope_text,
+};

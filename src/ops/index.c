@@ -13,6 +13,7 @@
 #include <cotangent/ops.h>
 
 #include "autograd/op.h"
+#include "ops/axes.h"
 
 #include <string.h>
 
@@ -312,7 +313,7 @@ const ct_op ct__op_index_add = {
 ct_tensor *ct_index_select(ct_tensor *x, int axis, ct_tensor *index)
 {
     if (!ct__check("ct_index_select", "x", x) || !ct__check("ct_index_select", "index", index)) return NULL;
-    const int at = ct__axis("ct_index_select", axis, x->rank);
+    const int at = ct__axis_of("ct_index_select", "x", x, axis);
     if (at < 0) return NULL;
     const rows p = {.axis = at - x->rank, .length = x->dim[at]};
     return ct__apply(&ct__op_index_select, (ct_tensor *[]){x, index}, 2, &p);
@@ -403,7 +404,7 @@ const ct_op ct__op_gather = {
     .forward = gather_forward, .vjp = {gather_vjp, ct__vjp_none}, .linear = true, .doc = "y_j = x_(k_j) along an axis"};
 
 const ct_op ct__op_scatter_add = {
-    .name = "scatter_add", .inputs = 3, .keeps = KEEP_Y, .params = sizeof(int64_t), .shape = scatter_add_shape,
+    .name = "scatter_add", .inputs = 3, .keeps = KEEP_Y | KEEP_SHAPES, .params = sizeof(int64_t), .shape = scatter_add_shape,
     .forward = scatter_add_forward, .vjp = {ct__vjp_same, ct__vjp_none, scatter_add_vjp_src}, .linear = true,
     .doc = "x with src_j added at k_j along an axis"};
 
@@ -411,7 +412,7 @@ const ct_op ct__op_scatter_add = {
 static bool resolve(const char *operation, const ct_tensor *x, int axis, const ct_tensor *index, int64_t *from_end)
 {
     if (!ct__check(operation, "x", x) || !ct__check(operation, "index", index)) return false;
-    const int at = ct__axis(operation, axis, x->rank);
+    const int at = ct__axis_of(operation, "x", x, axis);
     if (at < 0) return false;
     *from_end = at - x->rank;
     if (index->rank == x->rank) return true;

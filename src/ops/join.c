@@ -7,6 +7,7 @@
 #include <cotangent/ops.h>
 
 #include "autograd/op.h"
+#include "ops/axes.h"
 
 /* params: int64_t, the axis counted from the end of the result */
 static int axis_of(const ct_call *c, int rank) { return rank + (int)*(const int64_t *)c->params; }
@@ -123,8 +124,8 @@ static bool stack_forward(const ct_call *c)
 /* y_i = x_i, so gx_i = g_i. Checked: stack, last_axis */
 static ct_tensor *stack_vjp(const ct_call *c, ct_tensor *const *g) { return ct_select(g[0], axis_of(c, 0), c->index); }
 
-const ct_op ct__op_stack = {.name = "stack", .inputs = CT__VARIADIC, .params = sizeof(int64_t), .shape = stack_shape,
-                            .forward = stack_forward, .vjp = {stack_vjp}, .linear = true,
+const ct_op ct__op_stack = {.name = "stack", .inputs = CT__VARIADIC, .keeps = KEEP_SHAPES, .params = sizeof(int64_t),
+                            .shape = stack_shape, .forward = stack_forward, .vjp = {stack_vjp}, .linear = true,
                             .doc = "[x_0 x_1 ...] along a new axis"};
 
 /* ---- fronts ------------------------------------------------------------------------------------------- */
@@ -150,7 +151,7 @@ ct_tensor *ct_concat(ct_tensor *const *x, int count, int axis)
     if (rank == 0)
         return ct__fail(CT_ERROR_SHAPE, "ct_concat", "x[0] is %s and has no axis to join along; ct_stack makes a new one",
                         ct__describe(x[0]));
-    const int at = ct__axis("ct_concat", axis, rank);
+    const int at = ct__axis_of("ct_concat", "x[0]", x[0], axis);
     const int64_t from_end = at - rank;
     return at < 0 ? NULL : ct__apply(&ct__op_concat, x, count, &from_end);
 }
@@ -162,7 +163,7 @@ ct_tensor *ct_stack(ct_tensor *const *x, int count, int axis)
     if (rank > CT_MAX_RANK)
         return ct__fail(CT_ERROR_SHAPE, "ct_stack", "x[0] is %s and has all %d axes that a tensor may have; ct_concat adds none",
                         ct__describe(x[0]), CT_MAX_RANK);
-    const int at = ct__axis("ct_stack", axis, rank);
+    const int at = ct__new_axis_of("ct_stack", "x[0]", x[0], axis);
     const int64_t from_end = at - rank;
     return at < 0 ? NULL : ct__apply(&ct__op_stack, x, count, &from_end);
 }
@@ -172,7 +173,7 @@ bool ct_split(ct_tensor *x, int axis, int count, ct_tensor **parts)
     for (int i = 0; parts && i < count; i++) parts[i] = NULL;
     if (!ct__check("ct_split", "x", x)) return false;
     if (!parts) return ct__fail_null("ct_split", "parts");
-    const int at = ct__axis("ct_split", axis, x->rank);
+    const int at = ct__axis_of("ct_split", "x", x, axis);
     if (at < 0) return false;
     if (count < 1 || x->dim[at] % count != 0)
         return ct__fail(CT_ERROR_SHAPE, "ct_split",

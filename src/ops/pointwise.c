@@ -9,6 +9,7 @@
 #include <cotangent/ops.h>
 
 #include <float.h>
+#include <math.h>
 
 #ifdef CT__HAVE_X86_VARIANTS
 const ct__pointwise_table *ct__pointwise_kernels = &ct__pointwise_baseline; /* until the library is loaded */

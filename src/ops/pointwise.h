@@ -48,6 +48,9 @@ typedef struct ct__pointwise_table {
 extern const ct__pointwise_table ct__pointwise_baseline, ct__pointwise_avx2, ct__pointwise_avx512;
 extern const ct__pointwise_table *ct__pointwise_kernels; /* those of this machine */
 
+/* The derivative of a pointwise operation by operand i as text, in the letters of pointwise.def (slope_text.c); NULL for others. */
+const char *ct__slope_text(const ct_op *op, int i);
+
 /* Brings two operands of an arithmetic operation to one dtype and one shape (promotion.c). `floats`: the operation has no integer form. The
  * replacements are temporaries of the innermost scope, recorded where that matters. False with an error. */
 bool ct__match(const char *operation, ct_tensor **x, ct_tensor **y, bool floats);

@@ -8,6 +8,7 @@
 #include "tensor/vmath.h"
 
 #include <float.h>
+#include <math.h>
 
 #define CAT(a, b) CAT_(a, b)
 #define CAT_(a, b) a##_##b

@@ -180,6 +180,15 @@ static ct_tensor *matmul_rows(ct_tensor *a, ct_tensor *b)
     return z ? ct_reshape(z, out) : NULL;
 }
 
+/* [m, k] x [.., k, 1]: one matrix times many columns is one product, transposed. As many products with one column each would read the
+ * matrix that often. Checked: matmul, columns */
+static ct_tensor *matmul_columns(ct_tensor *a, ct_tensor *b)
+{
+    a = ct_transpose(a);
+    b = ct_transpose(b);
+    return a && b ? ct_transpose(matmul_rows(b, a)) : NULL;
+}
+
 static ct_tensor *matmul_any(ct_tensor *a, ct_tensor *b)
 {
     if (a->rank == 0 || b->rank == 0)
@@ -197,7 +206,10 @@ static ct_tensor *matmul_any(ct_tensor *a, ct_tensor *b)
     if (row) a = ct_unsqueeze(a, 0);
     if (column) b = ct_unsqueeze(b, 1);
     if (!a || !b) return NULL;
-    ct_tensor *z = b->rank == 2 && a->rank > 2 ? matmul_rows(a, b) : matmul_batched(a, b);
+    ct_tensor *z;
+    if (b->rank == 2 && a->rank > 2) z = matmul_rows(a, b);
+    else if (a->rank == 2 && b->rank > 2 && b->dim[b->rank - 1] == 1) z = matmul_columns(a, b);
+    else z = matmul_batched(a, b);
     if (z && column) z = ct_squeeze(z, ct_axes(-1));
     if (z && row) z = ct_squeeze(z, ct_axes(column ? -1 : -2));
     return z;

@@ -4,6 +4,7 @@
  * Parameters hold axes as numbers from the end, so the linear ones (sum, mean, sum_to) apply to a stack of tangents as they are.
  * In the derivations k runs over the elements of one reduction, and c over the result's elements.
  */
+#include "ops/axes.h"
 #include "ops/reduce.h"
 
 #include <string.h>
@@ -21,10 +22,9 @@ bool ct__axes_params_of(const char *operation, const ct_tensor *x, ct_axes axes,
         return ct__fail(CT_ERROR_SHAPE, operation, "a list of %lld axes for x, which is %s; expected CT_ALL or ct_axes(...)",
                         (long long)axes.rank, ct__describe(x));
     for (int i = 0; i < axes.rank; i++) {
-        const int64_t axis = axes.dim[i], from_end = axis < 0 ? -1 - axis : x->rank - 1 - axis;
-        if (from_end < 0 || from_end >= x->rank)
-            return ct__fail(CT_ERROR_SHAPE, operation, "axis %lld is out of range for x, which is %s; %s%d", (long long)axis,
-                            ct__describe(x), x->rank ? "its last axis is " : "it has no axes: rank ", x->rank ? x->rank - 1 : 0);
+        const int64_t axis = axes.dim[i];
+        const int at = ct__axis_of(operation, "x", x, axis), from_end = x->rank - 1 - at;
+        if (at < 0) return false;
         if (p->axes >> from_end & 1)
             return ct__fail(CT_ERROR_SHAPE, operation, "axis %lld is named twice; x is %s", (long long)axis, ct__describe(x));
         p->axes |= 1u << from_end;
@@ -115,11 +115,15 @@ ct_tensor *ct__apply_reduction(const char *operation, const ct_op *op, ct_tensor
     return ct__apply1(op, x, &p);
 }
 
-/* The same for x cast to a dtype that the operation takes. */
-static ct_tensor *cast_and_apply(const char *operation, const ct_op *op, ct_tensor *x, ct_dtype dtype, ct_axes axes, bool keepdim)
+/* The axes are checked first, so that an error speaks of x as it was given. */
+ct_tensor *ct__cast_and_reduce(const char *operation, const ct_op *op, ct_tensor *x, ct_dtype dtype, ct_axes axes,
+                               double correction, bool keepdim)
 {
+    ct__axes_params p;
+    if (!ct__check(operation, "x", x) || !ct__axes_params_of(operation, x, axes, keepdim, &p)) return NULL;
+    p.correction = correction;
     const int scope = ct_scope_begin();
-    ct_tensor *y = ct__apply_reduction(operation, op, ct_cast(x, dtype), axes, 0, keepdim);
+    ct_tensor *cast = ct_cast(x, dtype), *y = cast ? ct__apply1(op, cast, &p) : NULL;
     if (y) ct_scope_return(y);
     ct_scope_end(scope);
     return y;
@@ -148,8 +152,8 @@ static bool reduce_forward(const ct_call *c)
 
 static ct_tensor *sum_vjp(const ct_call *c, ct_tensor *const *g) { return ct__spread(c, g[0]); }
 
-/* gx = g / n repeated along the reduced axes: a view by strides of 0, or, where that is short, the numbers themselves, which later kernels
- * read with less ado. */
+/* gx = g / n repeated along the reduced axes: a view by strides of 0, or, where that is short, the numbers themselves, which
+ * later kernels read with less ado. */
 static bool spread_fused(const ct_call *c, ct_tensor *const *g, double n, ct_tensor **gx)
 {
     const ct__axes_params *p = c->params;
@@ -232,7 +236,7 @@ const ct_op ct__op_mean = {
 
 ct_tensor *ct_mean(ct_tensor *x, ct_axes axes, bool keepdim)
 {
-    if (x && !ct__is_float((ct_dtype)x->dtype)) return cast_and_apply("ct_mean", &ct__op_mean, x, CT_F32, axes, keepdim);
+    if (x && !ct__is_float((ct_dtype)x->dtype)) return ct__cast_and_reduce("ct_mean", &ct__op_mean, x, CT_F32, axes, 0, keepdim);
     return ct__apply_reduction("ct_mean", &ct__op_mean, x, axes, 0, keepdim);
 }
 
@@ -323,7 +327,7 @@ const ct_op ct__op_prod = {
 ct_tensor *ct_prod(ct_tensor *x, ct_axes axes, bool keepdim)
 {
     if (x && !ct__is_float((ct_dtype)x->dtype) && x->dtype != CT_I64)
-        return cast_and_apply("ct_prod", &ct__op_prod, x, CT_I64, axes, keepdim);
+        return ct__cast_and_reduce("ct_prod", &ct__op_prod, x, CT_I64, axes, 0, keepdim);
     return ct__apply_reduction("ct_prod", &ct__op_prod, x, axes, 0, keepdim);
 }
 
@@ -379,7 +383,7 @@ const ct_op ct__op_any = {
 
 ct_tensor *ct_any(ct_tensor *x, ct_axes axes, bool keepdim)
 {
-    if (x && x->dtype != CT_BOOL) return cast_and_apply("ct_any", &ct__op_any, x, CT_BOOL, axes, keepdim);
+    if (x && x->dtype != CT_BOOL) return ct__cast_and_reduce("ct_any", &ct__op_any, x, CT_BOOL, axes, 0, keepdim);
     return ct__apply_reduction("ct_any", &ct__op_any, x, axes, 0, keepdim);
 }
 
@@ -396,7 +400,7 @@ const ct_op ct__op_all = {
 
 ct_tensor *ct_all(ct_tensor *x, ct_axes axes, bool keepdim)
 {
-    if (x && x->dtype != CT_BOOL) return cast_and_apply("ct_all", &ct__op_all, x, CT_BOOL, axes, keepdim);
+    if (x && x->dtype != CT_BOOL) return ct__cast_and_reduce("ct_all", &ct__op_all, x, CT_BOOL, axes, 0, keepdim);
     return ct__apply_reduction("ct_all", &ct__op_all, x, axes, 0, keepdim);
 }
 

@@ -39,5 +39,8 @@ ct_tensor *ct__sum_over(const ct_call *c, ct_tensor *t);
 /* What ct_sum and its like do with an operand: check, parameters, apply. `x` may be NULL. */
 ct_tensor *ct__apply_reduction(const char *operation, const ct_op *op, ct_tensor *x, ct_axes axes, double correction,
                                bool keepdim);
+/* The same for x cast to a dtype that the operation takes. */
+ct_tensor *ct__cast_and_reduce(const char *operation, const ct_op *op, ct_tensor *x, ct_dtype dtype, ct_axes axes,
+                               double correction, bool keepdim);
 
 #endif

@@ -6,9 +6,8 @@
  * reshapes, transpose and swap_axes are permutations, so there are two records. Where nothing changes the result is a new handle
  * of x, with the same place in the graph.
  */
-#include <cotangent/ops.h>
-
-#include "autograd/op.h"
+#include "ops/axes.h"
+#include "ops/reduce.h"
 
 #include <string.h>
 
@@ -164,7 +163,7 @@ ct_tensor *ct_reshape(ct_tensor *x, ct_shape shape)
 ct_tensor *ct_flatten(ct_tensor *x, int start_axis)
 {
     if (!ct__check("ct_flatten", "x", x)) return NULL;
-    const int start = ct__axis("ct_flatten", start_axis, x->rank ? x->rank : 1);
+    const int start = x->rank ? ct__axis_of("ct_flatten", "x", x, start_axis) : ct__new_axis_of("ct_flatten", "x", x, start_axis);
     if (start < 0) return NULL;
     ct_shape shape = ct__shape(x);
     shape.rank = start + 1;
@@ -175,8 +174,9 @@ ct_tensor *ct_flatten(ct_tensor *x, int start_axis)
 
 ct_tensor *ct_squeeze(ct_tensor *x, ct_axes axes)
 {
-    unsigned mask;
-    if (!ct__check("ct_squeeze", "x", x) || !ct__axes_mask("ct_squeeze", axes, x->rank, &mask)) return NULL;
+    ct__axes_params p;
+    if (!ct__check("ct_squeeze", "x", x) || !ct__axes_params_of("ct_squeeze", x, axes, false, &p)) return NULL;
+    const unsigned mask = ct__axes_front(&p, x->rank);
     ct_shape shape = {{{0}}};
     for (int i = 0; i < x->rank; i++) {
         const bool named = mask >> i & 1;
@@ -194,7 +194,7 @@ ct_tensor *ct_unsqueeze(ct_tensor *x, int axis)
     if (x->rank == CT_MAX_RANK)
         return ct__fail(CT_ERROR_SHAPE, "ct_unsqueeze", "x is %s and has all %d axes that a tensor may have", ct__describe(x),
                         CT_MAX_RANK);
-    const int at = ct__axis("ct_unsqueeze", axis, x->rank + 1);
+    const int at = ct__new_axis_of("ct_unsqueeze", "x", x, axis);
     if (at < 0) return NULL;
     ct_shape shape = {{{0}}};
     shape.rank = x->rank + 1;
@@ -240,7 +240,7 @@ const ct_op ct__op_permute = {.name = "permute", .inputs = 1, .params = sizeof(o
 
 ct_tensor *ct_permute(ct_tensor *x, ct_axes axes)
 {
-    unsigned mask;
+    ct__axes_params each;
     if (!ct__check("ct_permute", "x", x)) return NULL;
     if (axes.rank < 0)
         return ct__fail(CT_ERROR_SHAPE, "ct_permute", "CT_ALL is no order; x is %s (ct_transpose swaps its last two axes)",
@@ -248,7 +248,7 @@ ct_tensor *ct_permute(ct_tensor *x, ct_axes axes)
     if (axes.rank != x->rank)
         return ct__fail(CT_ERROR_SHAPE, "ct_permute", "the order %s names %lld axes, but x is %s with %d; each is named once",
                         ct__describe_shape(axes), (long long)axes.rank, ct__describe(x), x->rank);
-    if (!ct__axes_mask("ct_permute", axes, x->rank, &mask)) return NULL;
+    if (!ct__axes_params_of("ct_permute", x, axes, false, &each)) return NULL;
     order p = {.rank = (int8_t)x->rank};
     bool same = true;
     for (int i = 0; i < x->rank; i++) {
@@ -276,6 +276,6 @@ ct_tensor *ct_transpose(ct_tensor *x)
 ct_tensor *ct_swap_axes(ct_tensor *x, int a, int b)
 {
     if (!ct__check("ct_swap_axes", "x", x)) return NULL;
-    const int first = ct__axis("ct_swap_axes", a, x->rank), second = ct__axis("ct_swap_axes", b, x->rank);
+    const int first = ct__axis_of("ct_swap_axes", "x", x, a), second = ct__axis_of("ct_swap_axes", "x", x, b);
     return first < 0 || second < 0 ? NULL : swapped(x, first, second);
 }

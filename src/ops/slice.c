@@ -5,9 +5,8 @@
  * into the same part of them. `part` and `main_diagonal` describe a part for both directions. Axes in params count from the end,
  * so that a stack of cotangents or tangents passes with its leading axes in front.
  */
-#include <cotangent/ops.h>
-
-#include "autograd/op.h"
+#include "ops/axes.h"
+#include "ops/reduce.h"
 
 /* A part of t along an axis, as a record on the stack that is given to no one: only ct__copy and ct__tensor_view read it. */
 static ct_tensor part(const ct_tensor *t, int axis, int64_t start, int64_t step, int64_t count)
@@ -122,7 +121,7 @@ static range range_of(int64_t n, int64_t start, int64_t stop, int64_t step)
 ct_tensor *ct_slice(ct_tensor *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
     if (!ct__check("ct_slice", "x", x)) return NULL;
-    const int at = ct__axis("ct_slice", axis, x->rank);
+    const int at = ct__axis_of("ct_slice", "x", x, axis);
     if (at < 0) return NULL;
     if (step == 0)
         return ct__fail(CT_ERROR_VALUE, "ct_slice",
@@ -163,7 +162,7 @@ const ct_op ct__op_select = {.name = "select", .inputs = 1, .params = sizeof(ran
 ct_tensor *ct_select(ct_tensor *x, int axis, int64_t index)
 {
     if (!ct__check("ct_select", "x", x)) return NULL;
-    const int at = ct__axis("ct_select", axis, x->rank);
+    const int at = ct__axis_of("ct_select", "x", x, axis);
     if (at < 0) return NULL;
     const int64_t n = x->dim[at];
     if (index < -n || index >= n)
@@ -196,11 +195,9 @@ const ct_op ct__op_flip = {.name = "flip", .inputs = 1, .params = sizeof(uint32_
 
 ct_tensor *ct_flip(ct_tensor *x, ct_axes axes)
 {
-    unsigned mask;
-    if (!ct__check("ct_flip", "x", x) || !ct__axes_mask("ct_flip", axes, x->rank, &mask)) return NULL;
-    uint32_t flipped = 0;
-    for (int i = 0; i < x->rank; i++) flipped |= (mask >> i & 1) << (x->rank - 1 - i);
-    return flipped ? ct__apply1(&ct__op_flip, x, &flipped) : ct_alias(x);
+    ct__axes_params p;
+    if (!ct__check("ct_flip", "x", x) || !ct__axes_params_of("ct_flip", x, axes, false, &p)) return NULL;
+    return p.axes ? ct__apply1(&ct__op_flip, x, &p.axes) : ct_alias(x);
 }
 
 /* ---- diagonal and diag -------------------------------------------------------------------------------- */
@@ -325,7 +322,7 @@ const ct_op ct__op_pad = {.name = "pad", .inputs = 1, .params = sizeof(padding),
 ct_tensor *ct_pad(ct_tensor *x, int axis, int64_t before, int64_t after, double value)
 {
     if (!ct__check("ct_pad", "x", x)) return NULL;
-    const int at = ct__axis("ct_pad", axis, x->rank);
+    const int at = ct__axis_of("ct_pad", "x", x, axis);
     if (at < 0) return NULL;
     const int64_t most = (int64_t)1 << 46; /* more than memory holds, and far from overflow */
     if (before < 0 || after < 0 || before > most || after > most)

@@ -3,6 +3,7 @@
  *
  * Kernels work on contiguous rows (tensor/row_kernel.h); another axis than the last is moved to the end in a copy and back.
  */
+#include "ops/axes.h"
 #include "ops/reduce.h"
 
 typedef struct axis_params {
@@ -63,9 +64,9 @@ static bool fused(const char *title, const ct_call *c, ct_tensor *g, ct_tensor *
 static ct_tensor *apply_along(const char *operation, const ct_op *op, ct_tensor *x, int axis)
 {
     if (!ct__check(operation, "x", x)) return NULL;
-    if (axis < -x->rank || axis >= x->rank)
-        return ct__fail(CT_ERROR_SHAPE, operation, "axis %d is out of range for x, which is %s", axis, ct__describe(x));
-    const axis_params p = {axis < 0 ? axis : axis - x->rank};
+    const int at = ct__axis_of(operation, "x", x, axis);
+    if (at < 0) return NULL;
+    const axis_params p = {at - x->rank};
     if (ct__is_float((ct_dtype)x->dtype)) return ct__apply1(op, x, &p);
     const int scope = ct_scope_begin();
     ct_tensor *f = ct_cast(x, CT_F32), *y = f ? ct__apply1(op, f, &p) : NULL;

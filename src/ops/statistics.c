@@ -103,11 +103,7 @@ static ct_tensor *apply_to_float(const char *operation, const ct_op *op, ct_tens
                                  bool keepdim)
 {
     if (!x || ct__is_float((ct_dtype)x->dtype)) return ct__apply_reduction(operation, op, x, axes, correction, keepdim);
-    const int scope = ct_scope_begin();
-    ct_tensor *y = ct__apply_reduction(operation, op, ct_cast(x, CT_F32), axes, correction, keepdim);
-    if (y) ct_scope_return(y);
-    ct_scope_end(scope);
-    return y;
+    return ct__cast_and_reduce(operation, op, x, CT_F32, axes, correction, keepdim);
 }
 
 ct_tensor *ct_var(ct_tensor *x, ct_axes axes, double correction, bool keepdim)
@@ -215,11 +211,15 @@ static bool logsumexp_forward(const ct_call *c)
     return true;
 }
 
-/* s; where all of x is -inf, y is too, and the lowest finite number in its place makes s and its derivatives 0. */
+/* s = e / sum_k e  with e = e^(x - y), which is the same for any y near the true one: y is rounded, and e alone would lose as
+ * many digits as y has before the point. An infinity counts as the largest finite number, two as a tie; but where all of x is
+ * -inf, s and its derivatives are 0. */
 static ct_tensor *weights(const ct_call *c)
 {
-    ct_tensor *y = ct_clamp(c->out[0], c->dtype == CT_F32 ? -FLT_MAX : -DBL_MAX, (double)INFINITY);
-    return ct_exp(ct_sub(c->in[0], ct__unreduced(c, y)));
+    const double most = c->dtype == CT_F32 ? (double)FLT_MAX : DBL_MAX;
+    ct_tensor *x = ct_clamp(c->in[0], (double)-INFINITY, most), *y = ct_clamp(ct_detach(c->out[0]), -most, most);
+    ct_tensor *e = ct_exp(ct_sub(x, ct__unreduced(c, y)));
+    return ct_div(e, zero_to_infinity(c, ct_sum(e, ct__axes_list(c->params), true)));
 }
 
 /* gx_ck = g_c s_ck.  Checked: logsumexp, all samples */

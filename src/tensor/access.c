@@ -76,6 +76,7 @@ static char *element(const char *operation, const ct_tensor *t, ct_index index)
 double ct_item(const ct_tensor *t)
 {
     if (!present("ct_item", "t", t)) return NAN;
+    ct__note_read(t);
     if (t->count == 1) return ct__load(t->data, t->dtype);
     ct__fail(CT_ERROR_SHAPE, "ct_item", "t has %lld elements, it is %s; expected one (ct_get reads one of several)",
              (long long)t->count, ct__describe(t));
@@ -85,6 +86,7 @@ double ct_item(const ct_tensor *t)
 double ct_get(const ct_tensor *t, ct_index index)
 {
     if (!present("ct_get", "t", t)) return NAN;
+    ct__note_read(t);
     const char *at = element("ct_get", t, index);
     return at ? ct__load(at, t->dtype) : NAN;
 }
@@ -104,6 +106,7 @@ bool ct_set(ct_tensor *t, ct_index index, double value)
 void *ct_data(const ct_tensor *t)
 {
     if (!present("ct_data", "t", t)) return NULL;
+    ct__note_read(t);
     if (!ct__contiguous(t))
         return ct__fail(CT_ERROR_SHAPE, "ct_data", "t, which is %s, is a view whose elements do not lie side by side; "
                         "ct_contiguous(t) makes a copy where they do", ct__describe(t));
@@ -134,6 +137,7 @@ static void copy_to_unaligned(const ct_tensor *t, char *to)
 bool ct_copy_out(const ct_tensor *t, void *to, size_t bytes)
 {
     if (!present("ct_copy_out", "t", t)) return false;
+    ct__note_read(t);
     const size_t expected = (size_t)t->count * ct__size(t);
     if (bytes != expected)
         return ct__fail(CT_ERROR_VALUE, "ct_copy_out", "room for %zu bytes; t, which is %s, has %zu", bytes, ct__describe(t),
@@ -149,6 +153,7 @@ bool ct_copy_out(const ct_tensor *t, void *to, size_t bytes)
 bool ct_copy_values(const ct_tensor *t, double *to, int64_t count)
 {
     if (!present("ct_copy_values", "t", t)) return false;
+    ct__note_read(t);
     if (count != t->count)
         return ct__fail(CT_ERROR_VALUE, "ct_copy_values", "room for %lld values; t, which is %s, has %lld", (long long)count,
                         ct__describe(t), (long long)t->count);

@@ -88,6 +88,7 @@ static bool prepare(const char *operation, ct_tensor *t, ct_tensor *x, ct_dtype 
     if (!ct__broadcast(ct__shape(t), ct__shape(x), &shape) || !ct__shape_equal(shape, ct__shape(t)))
         return ct__fail(CT_ERROR_SHAPE, operation, "x, which is %s, does not broadcast to t, which is %s and keeps its shape",
                         ct__describe(x), ct__describe(t));
+    ct__note_read(x);
     o->view = seen_from(t, x);
     if (t->count == 0 || (x->dtype == dtype && !overlaps(t, &o->view))) return true;
     o->copy = ct__tensor_like(operation, x, dtype);

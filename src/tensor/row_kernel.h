@@ -181,16 +181,24 @@ static void NAME(log_softmax_vjp)(int64_t rows, int64_t n, char *const *p)
     }
 }
 
-/* gx = g e^(x - y); where all of x is -inf, so is y, and the derivative is 0. */
+/* gx = g e^(x - y) / sum e^(x - y), for y is rounded: where it is large, e^(x - y) alone would lose as many digits. An infinity
+ * counts as the largest finite number; but where all of x is -inf, the derivative is 0. */
 static void NAME(logsumexp_vjp)(int64_t rows, int64_t n, char *const *p)
 {
     for (int64_t k = 0; k < rows; k++) {
         T *restrict gx = (T *)(void *)p[0] + k * n;
         const T *restrict x = (const T *)(const void *)p[1] + k * n;
         const T y = ((const T *)(const void *)p[2])[k], g = ((const T *)(const void *)p[3])[k];
-        const T shift = y < -HUGE ? -HUGE : y;
+        const T shift = y < -HUGE ? -HUGE : y > HUGE ? HUGE : y;
+        T sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < n; i++) {
+            gx[i] = NAME(ct__exp)((x[i] > HUGE ? HUGE : x[i]) - shift);
+            sum += gx[i];
+        }
+        const T scale = sum == 0 ? 0 : g / sum;
 #pragma omp simd
-        for (int64_t i = 0; i < n; i++) gx[i] = g * NAME(ct__exp)(x[i] - shift);
+        for (int64_t i = 0; i < n; i++) gx[i] *= scale;
     }
 }
 

@@ -97,6 +97,12 @@ static inline void ct__release(ct_tensor *t)
     if (CT__UNLIKELY(t->shared) ? __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0 : --t->refs == 0) ct__destroy(t);
 }
 
+/* A public reader gives numbers away. */
+static inline void ct__note_read(const ct_tensor *t)
+{
+    if (t->graph) ct__self.reads++;
+}
+
 /* ---- shapes (shape.c) ---- */
 
 static inline size_t ct__size(const ct_tensor *t)

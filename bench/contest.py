@@ -1,0 +1,251 @@
+"""Processes that take turns: bench_rows (ours), bench_rows --openblas, and peers.py, each with one thread and with two.
+
+Who is not measured is stopped (SIGSTOP), so that nobody's idle threads, which may spin, take time from another.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Process:
+    """One process, which answers each line with a line of JSON."""
+
+    def __init__(self, name, command, threads, environment):
+        self.name, self.threads, self.alive = name, threads, True
+        self.log = tempfile.TemporaryFile(mode="w+")
+        bind = None
+        if name == "jax" and threads == 1 and hasattr(os, "sched_setaffinity"):  # XLA makes a thread for each processor it may use
+            last = sorted(os.sched_getaffinity(0))[-1:]
+            bind = lambda: os.sched_setaffinity(0, last)  # noqa: E731
+        self.child = subprocess.Popen([*map(str, command), "--threads", str(threads)], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1, env=environment,
+                                      preexec_fn=bind)
+
+    def ask(self, line):
+        if not self.alive:
+            return {"error": "has ended"}
+        self.child.send_signal(signal.SIGCONT)
+        try:
+            self.child.stdin.write(line + "\n")
+            self.child.stdin.flush()
+            answer = self.child.stdout.readline()
+        except OSError:
+            answer = ""
+        if not answer:
+            self.alive = False
+            self.log.seek(0)
+            return {"error": f"{self.name} ended: " + self.log.read()[-300:].strip()}
+        self.child.send_signal(signal.SIGSTOP)
+        try:
+            return json.loads(answer)
+        except ValueError:
+            return {"error": "not JSON: " + answer[:200]}
+
+    def close(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGCONT)
+            self.child.kill()
+        self.child.wait()
+        self.log.close()
+
+
+def find_library(variable, patterns):
+    """A shared library named by the environment, else the first that the patterns find where systems put them; else None."""
+    if os.environ.get(variable):
+        return os.environ[variable]
+    for folder in ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib"):
+        for pattern in patterns:
+            for path in sorted(pathlib.Path(folder).glob(pattern)):
+                return str(path)
+    return None
+
+
+def find_peers():
+    """[(name, interpreter)] of the peers that can be imported."""
+    found = []
+    interpreter = shutil.which(os.environ.get("COTANGENT_PEERS", "python3"))
+    for name in ("torch", "jax"):
+        probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
+        if interpreter and subprocess.run([interpreter, "-c", probe], stderr=subprocess.DEVNULL).returncode == 0:
+            found.append((name, interpreter))
+    return found
+
+
+def median(values):
+    return statistics.median(values) if values else None
+
+
+class Contest:
+    def __init__(self, program, options, threads):
+        self.program, self.options, self.threads = program, options, threads
+        self.failures, self.processes = [], []
+        self.openblas = find_library("COTANGENT_OPENBLAS",
+                                     ["*/openblas-pthread/libopenblas.so.0", "*/libopenblas.so.0", "libopenblas.so*"])
+        self.sleef = find_library("COTANGENT_SLEEF", ["*/libsleef.so.3", "libsleef.so*"])
+        self.peers = [] if options.no_peers else find_peers()
+        for n in threads:
+            self.start("ours", [program], n)
+            if self.openblas:
+                self.start("openblas", [program, "--openblas", self.openblas], n)
+            for name, interpreter in self.peers:
+                self.start(name, [interpreter, HERE / "peers.py", name], n)
+
+    def environment(self, threads):
+        env = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+        env.pop("OMP_WAIT_POLICY", None)
+        if not self.options.active:
+            env["OMP_WAIT_POLICY"] = "passive"
+        if self.sleef:
+            env["COTANGENT_SLEEF"] = self.sleef
+        if threads == 1:
+            env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        return env
+
+    def start(self, name, command, threads):
+        self.processes.append(Process(name, command, threads, self.environment(threads)))
+
+    def close(self):
+        for process in self.processes:
+            process.close()
+
+    # ---- one row ----
+
+    def fail(self, where, answer):
+        self.failures.append(f"{where}: {answer['error']}")
+        print(f"  {where}: {answer['error']}", file=sys.stderr)
+
+    def open(self, row):
+        """[(process, contestant)] of everybody who takes part."""
+        turns, about = [], {}
+        for process in self.processes:
+            answer = process.ask(f"open {row}")
+            if "error" in answer:
+                if process.name == "ours":
+                    self.fail(f"{row} {process.name} {process.threads}", answer)
+                continue
+            if process.name == "ours":
+                about = answer
+            turns += [(process, contestant) for contestant in answer["contestants"]]
+        return turns, about
+
+    def run(self, row):
+        turns, about = self.open(row)
+        times = {}
+        rounds = self.options.rounds
+        for turn in range(rounds):
+            for process, contestant in turns if turn % 2 == 0 else reversed(turns):
+                answer = process.ask(f"time {contestant} {self.options.seconds}")
+                if "error" in answer:
+                    self.fail(f"{row} {contestant} {process.threads}", answer)
+                    continue
+                times.setdefault(f"{contestant} {process.threads}", []).append(answer["cpu_us" if self.options.cpu else "us"])
+        result = {k: about.get(k, default) for k, default in (("what", ""), ("bytes", 0), ("flops", 0), ("per", 1))}
+        result["times"] = {k: v for k, v in times.items() if len(v) == rounds}
+        result["count"] = {}
+        result["us"] = {k: median(v) for k, v in result["times"].items()}
+        for process in self.processes:
+            if process.name == "ours" and any(p is process and c == "library" for p, c in turns):
+                result["count"][str(process.threads)] = process.ask("count")
+            process.ask("close")
+        return result
+
+    def peaks(self, row, names):
+        """Peak memory in kilobytes of a process of its own that runs the row's steps, one thread."""
+        commands = {"ours": [self.program]}
+        commands.update({name: [interpreter, HERE / "peers.py", name] for name, interpreter in self.peers})
+        found = {}
+        for name, command in commands.items():
+            if name not in names:
+                continue
+            done = subprocess.run([*map(str, command), "--threads", "1", "--peak", row], capture_output=True, text=True,
+                                  env=self.environment(1))
+            try:
+                found[name] = json.loads(done.stdout.splitlines()[-1])["peak_kilobytes"]
+            except (IndexError, KeyError, ValueError):
+                continue
+        return found
+
+    # ---- all ----
+
+    def wanted(self, names):
+        def family(name):
+            return re.match(r"[A-Z]+", name).group()
+
+        asked, large = set(self.options.rows), ("W6", "G6")
+        chosen = [n for n in names if not asked or asked & {n, n.split(".")[0], family(n)}]
+        return [n for n in chosen if not n.startswith(large) or self.options.w6 or asked & {n, n.split(".")[0]}]
+
+    def all_rows(self):
+        begin = time.time()
+        names = self.wanted(self.processes[0].ask("list")["rows"])
+        results = {"rows": {}, "failures": self.failures, "threads": list(self.threads)}
+        for name in names:
+            start = time.time()
+            row = results["rows"][name] = self.run(name)
+            if not self.options.quick and not self.options.cpu and name[0] in "WE":
+                row["peak_kilobytes"] = self.peaks(name, {"ours", *(k.split()[0] for k in row["us"])})
+            shown = ", ".join(f"{k}: {v:.4g}" for k, v in row["us"].items())
+            print(f"{name:8} {time.time() - start:5.1f} s  {shown}", file=sys.stderr, flush=True)
+        results["about"] = self.about(time.time() - begin)
+        results["start"] = self.start_up()
+        return results
+
+    def about(self, seconds):
+        versions = {p.name: p.ask("list").get("version") for p in self.processes if p.name not in ("ours", "openblas")}
+        ours = self.processes[0].ask("about")
+        return {
+            "date": time.strftime("%Y-%m-%d %H:%M"),
+            "seconds": round(seconds),
+            "processor": processor(),
+            "processors": os.cpu_count(),
+            "load": os.getloadavg(),
+            "instruction_set": ours.get("instruction_set"),
+            "rounds": self.options.rounds,
+            "turn": self.options.seconds,
+            "clock": "processor" if self.options.cpu else "wall",
+            "wait_policy": "unset" if self.options.active else "passive",
+            "peers": versions,
+            "openblas": bool(self.openblas),
+            "sleef": bool(self.sleef),
+        }
+
+    def start_up(self):
+        """Milliseconds from the start of a process to the end of the first step of a small net; the size of the library."""
+        program = pathlib.Path(self.program).parent / "bench_first_step"
+        library = pathlib.Path(self.program).parent.parent / "src/libcotangent.so"
+        found = {}
+        if program.exists():
+            times = []
+            for _ in range(3 if self.options.quick else 15):
+                begin = time.perf_counter()
+                ok = subprocess.run([program], env=self.environment(2)).returncode == 0
+                times.append(1e3 * (time.perf_counter() - begin))
+                if not ok:
+                    self.fail("first step", {"error": "the program failed"})
+                    break
+            found["first_step_ms"] = median(times)
+        if library.exists() and shutil.which("strip"):
+            with tempfile.NamedTemporaryFile() as stripped:
+                if subprocess.run(["strip", "-o", stripped.name, library]).returncode == 0:
+                    found["stripped_bytes"] = os.path.getsize(stripped.name)
+        return found
+
+
+def processor():
+    try:
+        for line in open("/proc/cpuinfo", encoding="utf-8"):
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return "unknown"
