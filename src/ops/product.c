@@ -8,7 +8,10 @@
 
 #include <cotangent/ops.h>
 
+#include <string.h>
+
 #include "autograd/graph.h"
+#include "tensor/reduce.h"
 
 /* ---- from tensors to the GEMM ---- */
 
@@ -241,6 +244,13 @@ static bool affine_shape(ct_call *c)
 /* The result is filled with the bias, and the GEMM adds onto it. */
 static bool affine_forward(const ct_call *c)
 {
+    ct_tensor *y = c->out[0];
+    const ct_tensor *b = c->in[2];
+    if (CT__LIKELY(b->dense)) {
+        const size_t row = (size_t)b->count * ct__size(b);
+        for (int64_t i = 0; i < y->dim[0] && row; i++) memcpy(y->data + (size_t)i * row, b->data, row);
+        return multiply(y, c->in[0], false, c->in[1], false, 1);
+    }
     ct_tensor rows = *c->in[2]; /* the bias, repeated; never given to anyone */
     rows.dense = false;
     rows.rank = 2;
@@ -268,8 +278,9 @@ static ct_tensor *affine_jvp_b(const ct_call *c, ct_tensor *db)
 static bool affine_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
     if (!matmul_fused(c, g, need, gx)) return false;
-    if (need[2]) gx[2] = ct_sum(g[0], ct_axes(-2), false);
-    return !need[2] || gx[2];
+    if (!need[2]) return true;
+    gx[2] = ct__tensor_new("ct_affine", c->dtype, 1, &g[0]->dim[1]);
+    return gx[2] && ct__reduce("ct_affine", CT__SUM, g[0], 1, NULL, 1, gx[2]->data);
 }
 
 const ct_op ct__op_affine = {
@@ -315,6 +326,8 @@ ct_tensor *ct_affine(ct_tensor *x, ct_tensor *w, ct_tensor *b)
 {
     if (!ct__check("ct_affine", "x", x) || !ct__check("ct_affine", "w", w) || !ct__check("ct_affine", "b", b)) return NULL;
     if (!affine_check(x, w, b)) return NULL;
+    if (CT__LIKELY(x->rank == 2 && x->dtype == w->dtype && w->dtype == b->dtype && ct__is_float(x->dtype)))
+        return ct__apply(&ct__op_affine, (ct_tensor *[]){x, w, b}, 3, NULL);
     const int scope = ct_scope_begin();
     ct_tensor *z = affine_any(x, w, b);
     if (z) ct_scope_return(z);
