@@ -185,8 +185,12 @@ def checks(rows, start):
             peer = row and row.best_peer(t)
             if peer:
                 ask(f"{name}, {t} thr.: to the best peer here, {SHOWN[peer]}", row.ratio("library", peer, t), 1)
+            if row:
+                ask(f"{name}, {t} thr.: to by hand on OpenBLAS (for KANN)", row.ratio("library", "hand_openblas", t), 1)
             if row and name != "W6":
                 ask(f"{name}, {t} thr.: to the program by hand", row.ratio("library", "hand", t), 1.05)
+        if at("W1"):
+            ask(f"W1, {t} thr.: to by hand on OpenBLAS (for KANN)", at("W1").ratio("library", "hand_openblas", t), 2.5)
         for name, bound in (("W2", 1.4), ("W3", 1.15), ("W4", 1.15), ("W5", 1.4), ("W6", 1.15)):
             if at(name):
                 ask(f"{name}, {t} thr.: to products and optimizer's pass", at(name).ratio("library", "limit", t), bound)

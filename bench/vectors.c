@@ -17,8 +17,14 @@ enum { BYTES = 64 };
 enum { BYTES = 32 };
 #define LIBMVEC "_ZGVdN"
 #define SLEEF_SUFFIX "avx2"
+#elif defined __aarch64__
+enum { BYTES = 16 };
+#define LIBMVEC "_ZGVnN"
+#define SLEEF_SUFFIX "advsimd"
 #else
 enum { BYTES = 16 };
+#define LIBMVEC "_ZGVbN"
+#define SLEEF_SUFFIX "sse2"
 #endif
 
 typedef float f32s __attribute__((vector_size(BYTES)));
@@ -38,14 +44,9 @@ static bool take(vectors *v, void *library, const char *symbol, bool f64)
 
 bool vectors_libmvec(vectors *v, const char *name, bool f64)
 {
-#ifdef LIBMVEC
     char symbol[64];
     snprintf(symbol, sizeof symbol, LIBMVEC "%dv_%s%s", f64 ? BYTES / 8 : BYTES / 4, name, f64 ? "" : "f");
     return take(v, dlopen("libmvec.so.1", RTLD_NOW | RTLD_LOCAL), symbol, f64);
-#else
-    (void)v, (void)name, (void)f64;
-    return false;
-#endif
 }
 
 static double seconds_of(const vectors *v, const void *x, void *y)
@@ -62,7 +63,6 @@ static double seconds_of(const vectors *v, const void *x, void *y)
 
 bool vectors_sleef(vectors *v, const char *path, const char *name, bool f64, const void *x, void *y)
 {
-#ifdef SLEEF_SUFFIX
     void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     double best = 1e30;
     for (int precision = 10; library && precision <= 35; precision += 25) {
@@ -75,10 +75,6 @@ bool vectors_sleef(vectors *v, const char *path, const char *name, bool f64, con
         if (seconds < best) best = seconds, *v = one;
     }
     return best < 1e30;
-#else
-    (void)v, (void)path, (void)name, (void)f64, (void)x, (void)y;
-    return false;
-#endif
 }
 
 static void run_f32(f32_function *f, const char *x, char *y, size_t bytes)

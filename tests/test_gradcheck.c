@@ -33,6 +33,24 @@ static void right_derivatives_pass(void **state)
     }
 }
 
+/* Takes f32 alone: a constant inside has that dtype. */
+static int only_f32(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    const double *wrong = context;
+    ct_tensor *x = ct_mul(in[0], ct_of(ct_shape(3), CT_F32, 1, 2, -1));
+    out[0] = ct_add(ct_sin(x), ct_mul(ct_detach(x), ct_scalar(*wrong)));
+    return out[0] ? 0 : 1;
+}
+
+static void functions_of_f32_alone_are_checked_in_f32(void **state)
+{
+    (void)state;
+    ct_tensor *x = ct_of(ct_shape(3), CT_F32, 0.5, -1, 2);
+    assert_true(ct_gradcheck(only_f32, &(double){0}, &x, 1, 1, (ct_gradcheck_options){0}));
+    assert_false(ct_gradcheck(only_f32, &(double){0.5}, &x, 1, 1, (ct_gradcheck_options){0}));
+    assert_error(CT_ERROR_GRAPH, "ct_gradcheck", "input 0, f32 [3], element [0]");
+}
+
 static int task_function(void *context, ct_tensor *const *in, ct_tensor **out) { return loss_function(context, in, out); }
 
 /* The networks of the notes with every loss, as functions of all their parameters, to second order. */
@@ -192,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         note_test(right_derivatives_pass),
+        note_test(functions_of_f32_alone_are_checked_in_f32),
         note_test(losses_pass_to_second_order),
         note_test(wrong_rules_are_found),
         note_test(kinks_are_told_from_mistakes),

@@ -71,8 +71,8 @@ CT_API bool ct_set_data(ct_tensor *t, ct_tensor *values);
 
 /* A hook sees the gradient that reaches t in every sweep, before it flows on, and may put another of the same shape into
  * *replacement (left alone: none). Returns 0, or an error number of the user's, which ends the sweep. Hooks of a tensor run
- * in the order they were added. t must need a gradient. Where a sweep carries a stack of gradients (ct_jacobian), hooks get them one
- * by one; sweeps in forward direction run none. */
+ * in the order they were added. t must need a gradient. Where a sweep carries a stack of gradients (ct_jacobian), hooks get them
+ * one by one; sweeps in forward direction run none. */
 typedef int (*ct_hook)(ct_tensor *gradient, ct_tensor **replacement, void *context);
 CT_API bool ct_add_hook(ct_tensor *t, ct_hook hook, void *context);
 /* Takes away the first hook of t that was added with this function and this context. A hook may remove itself. */

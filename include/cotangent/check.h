@@ -21,16 +21,15 @@ extern "C" {
 /* ---- functions ---------------------------------------------------------------------------------------- */
 
 typedef struct ct_gradcheck_options {
+    /* |reverse - difference| <= atol + rtol max(|reverse|, |difference|), beside the error of the difference; 0: rtol 1e-6, or
+     * 1e-4 where an input is f32, and atol a hundredth of rtol times the largest derivative */
     double rtol, atol;
-        /* |reverse - difference| <= atol + rtol max(|reverse|, |difference|), beside the error of the difference;
-                             0: rtol 1e-6, or 1e-4 where an input is f32,
-                                 and atol a hundredth of rtol times the largest derivative */
-    double step;          /* the widest step of the differences, times max(1, |x|); 0: 1/32, or 1/8 where they are taken in f32 */
-    uint64_t seed;        /* of the random cotangents and directions */
-    int directions;       /* pairs u, v for which <u, J v> = <J' u, v> is checked; 0: 3 */
-    int64_t max_elements; /* differences are taken for at most so many elements of each input, chosen at random; 0: 256 */
-    bool no_forward;      /* leaves forward mode out, for operations that have none */
-    bool skip_kinks;      /* elements at which the function is not smooth are passed over */
+    double step;     /* the widest step of the differences, times max(1, |x|); 0: 1/32, or 1/8 where they are taken in f32 */
+    uint64_t seed;   /* of the random cotangents and directions */
+    int directions;  /* pairs u, v for which <u, J v> = <J' u, v> is checked; 0: 3 */
+    int64_t max_elements; /* differences are taken for at most so many elements of each input, spread over it; 0: 256 */
+    bool no_forward; /* leaves forward mode out, for operations that have none */
+    bool skip_kinks; /* elements at which the function is not smooth are passed over */
 } ct_gradcheck_options;
 
 /* Checks the first derivatives of f at in[] by all float inputs: reverse mode against central differences of sum_j <u_j, f_j>
@@ -54,9 +53,9 @@ typedef struct ct_comparison ct_comparison; /* the result, owned by the caller: 
 typedef struct ct_compare_options {
     const char *const *names; /* of the parameters; NULL: "parameter 0", ..., or a module's own paths */
     int64_t batch;            /* B, for mistakes with 1/B; 0: read off the matrix products of the function */
+    /* right where |hand - autograd| <= atol + rtol max(|hand|, |autograd|); 0: rtol 1e-6, or 1e-4 with f32, and atol a
+     * ten-thousandth of rtol times the parameter's largest derivative */
     double rtol, atol;
-        /* right where |hand - autograd| <= atol + rtol max(|hand|, |autograd|); 0: rtol 1e-6, or 1e-4 with f32,
-                                 and atol a ten-thousandth of rtol times the parameter's largest derivative */
     double step;              /* as in ct_gradcheck_options */
     uint64_t seed;            /* of the choice of elements */
     /* differences are taken for at most so many elements of each parameter, half of them the worst; 0: 100 */
@@ -80,7 +79,7 @@ CT_API ct_comparison *ct_compare_arrays(ct_function loss, void *context, ct_tens
 typedef int (*ct_hand_gradient)(void *context, const double *const *x, double *const *d);
 CT_API ct_comparison *ct_compare_derivation(ct_function loss, void *context, ct_tensor *const *in, int n_in,
                                             ct_hand_gradient hand, void *hand_context, int n_hand,
-                                             ct_compare_options options);
+                                            ct_compare_options options);
 /* The same for a module: the loss is a function of the module and the caller's context (which holds the data), and hand[i] is
  * the gradient of the i-th of ct_module_parameters, `count` of them, none frozen. With hand NULL and count 0: the gradients that
  * the parameters hold (ct_set_grad). The parameters are moved while differences are taken, and have their values back
@@ -97,7 +96,9 @@ typedef enum ct_verdict {
     CT_WRONG,
     CT_NOT_SMOOTH,   /* the loss has a kink here, and what was given lies between the slopes of its two sides */
     CT_CANNOT_TELL,  /* hand and autograd differ by less than the error of the difference */
-    CT_AUTOGRAD_OFF  /* autograd does not agree with the difference: a custom derivative, or a ct_detach in the loss? */
+    /* autograd does not agree with the difference: a custom derivative, or a ct_detach in the loss? In f32, where kinks near by
+     * blur the differences, only where more than a quarter of a parameter's say so. */
+    CT_AUTOGRAD_OFF
 } ct_verdict;
 CT_API const char *ct_verdict_name(ct_verdict verdict); /* "not smooth" */
 
@@ -115,11 +116,10 @@ typedef struct ct_compared_parameter {
     const char *name; /* valid as long as the comparison */
     ct_shape shape;
     ct_verdict verdict; /* of the elements' verdicts, the worst: wrong, autograd off, not smooth, cannot tell, right */
-    int64_t count;                                            /* elements; those of each verdict: */
+    int64_t count;      /* elements; those of each verdict: */
     int64_t right, wrong, not_smooth, cannot_tell, autograd_off;
-    int64_t differences;                                      /* how many differences were taken */
-    /* the element whose absolute error is the largest; -1 without elements */
-    int64_t worst;
+    int64_t differences; /* how many differences were taken */
+    int64_t worst;       /* the element whose absolute error is the largest; -1 without elements */
     double max_absolute_error, max_relative_error;
 } ct_compared_parameter;
 

@@ -5,10 +5,8 @@
 
 const char *ct__op_title(const ct_op *op)
 {
-    static _Thread_local char text[4][48];
-    static _Thread_local unsigned next;
-    char *to = text[next++ % 4];
-    snprintf(to, sizeof text[0], "%s%s", op->custom ? "" : "ct_", op->name);
+    char *to = ct__message_room();
+    snprintf(to, CT__TEXT, "%s%s", op->custom ? "" : "ct_", op->name);
     return to;
 }
 

@@ -124,12 +124,19 @@ bool ct__push_tangents(ct_call *c)
 
 /* ---- levels ---- */
 
+enum { LISTS = CT__MAX_LEVELS * sizeof(ct__tangent *) };
+
 int ct__level_open(const char *operation, uint64_t *active_before)
 {
     if (ct__ad.levels == CT__MAX_LEVELS) {
         ct__fail(CT_ERROR_GRAPH, operation, "forward derivatives are nested more than %d deep", (int)CT__MAX_LEVELS);
         return 0;
     }
+    if (!ct__ad.levels && !(ct__ad.level_list = ct__slab_get(LISTS))) {
+        ct__fail_memory(operation, LISTS);
+        return 0;
+    }
+    ct__ad.level_list[ct__ad.levels] = NULL;
     *active_before = ct__ad.active;
     ct__ad.active |= ct__level_bit(++ct__ad.levels);
     return ct__ad.levels;
@@ -144,6 +151,6 @@ void ct__level_close(uint64_t active_before)
         *at = t->next;
         drop(t);
     }
-    ct__ad.levels--;
     ct__ad.active = active_before;
+    if (--ct__ad.levels == 0) ct__slab_put(ct__ad.level_list, LISTS);
 }

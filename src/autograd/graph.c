@@ -221,7 +221,7 @@ bool ct__node_record(const ct_call *c, size_t params)
         if (n->out_shapes) n->out_shapes[i] = ct__shape(y);
         ct__node_attach(y, i ? ct__node_retain(n) : n, i);
         y->needs_grad = ct__is_float(y->dtype);
-        y->storage->tracked = true;
+        if (!y->storage->tracked) y->storage->tracked = true; /* threads may share a parameter whose view this is */
     }
     if (CT__UNLIKELY(ct__ad.segment != NULL)) kept = kept && ct__segment_join(n);
     return kept;
@@ -231,12 +231,10 @@ bool ct__node_record(const ct_call *c, size_t params)
 
 const char *ct__node_title(const ct__node *n)
 {
-    static _Thread_local char text[4][200];
-    static _Thread_local unsigned next;
-    char *to = text[next++ % 4];
+    char *to = ct__message_room();
     const char *name = n->op ? ct__op_title(n->op) : "a leaf";
-    if (n->file) snprintf(to, sizeof text[0], "%s at %s:%d", name, n->file, (int)n->line);
-    else snprintf(to, sizeof text[0], "%s", name);
+    if (n->file) snprintf(to, CT__TEXT, "%s at %s:%d", name, n->file, (int)n->line);
+    else snprintf(to, CT__TEXT, "%s", name);
     return to;
 }
 

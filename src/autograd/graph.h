@@ -97,7 +97,7 @@ typedef struct ct__autograd_state {
     const ct_op *rule; /* the operation whose derivative is being computed; NULL in the user's own code */
     ct__node *dying;   /* nodes waiting to be destroyed */
     bool destroying;
-    ct__tangent *level_list[64]; /* tangents alive at each level */
+    ct__tangent **level_list; /* of each level, the tangents alive; there while a level is open */
 } ct__autograd_state;
 enum { CT__MAX_LEVELS = 64 };
 extern _Thread_local ct__autograd_state ct__ad __attribute__((tls_model("initial-exec"), visibility("hidden")));

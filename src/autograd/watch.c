@@ -236,14 +236,14 @@ static void tell_way_back(story *s, const ct__node *n, ct_tensor *const *g, cons
 /* The operand that a derivative is by. */
 static const char *operand(const ct__node *n, int i)
 {
-    static _Thread_local char text[80];
+    char *text = ct__message_room();
     const ct__input *x = &n->in[i];
     const char *name = NULL;
     for (const ct__label *l = x->from ? x->from->labels : NULL; l; l = l->next) {
         if (l->slot == x->slot) name = l->text;
     }
-    if (name) snprintf(text, sizeof text, "operand %d (%.40s)", i + 1, name);
-    else snprintf(text, sizeof text, "operand %d", i + 1);
+    if (name) snprintf(text, CT__TEXT, "operand %d (%.40s)", i + 1, name);
+    else snprintf(text, CT__TEXT, "operand %d", i + 1);
     return text;
 }
 

@@ -99,7 +99,8 @@ static bool mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest
     return true;
 }
 
-/* Queues a node, once, unless no end can stand behind it. Leaves that are no ends are left alone: other threads may use them too. */
+/* Queues a node, once, unless no end can stand behind it. Leaves that are no ends are left alone: other threads may use them
+ * too. */
 static bool meet(ct__tour *t, ct__queue *q, ct__node *n, uint64_t lowest)
 {
     if (!n || n->number < lowest) return true;

@@ -11,20 +11,25 @@
 
 enum { TEXT = 640 };
 
-static _Thread_local struct {
+typedef struct record {
     ct_error_info info;
     char operation[48]; /* a copy: names of operations are made on the fly */
     char text[TEXT];    /* what went wrong, without operation and place */
     char message[TEXT]; /* "operation at file:line: text", made when asked for */
-} pending;
+} record;
+_Static_assert(sizeof(record) <= CT__ERROR_ROOM, "room for an error");
+
+/* The thread's pending error. */
+static record *pending(void) { return ct__error_room(); }
 
 static void raise_v(ct_status status, const char *operation, const char *format, va_list arguments)
 {
     if (ct__self.failed) return; /* the first error is kept */
+    record *e = pending();
     ct__self.failed = true;
-    pending.info = (ct_error_info){.status = status, .operation = pending.operation};
-    snprintf(pending.operation, sizeof pending.operation, "%s", operation);
-    vsnprintf(pending.text, sizeof pending.text, format, arguments);
+    e->info = (ct_error_info){.status = status, .operation = e->operation};
+    snprintf(e->operation, sizeof e->operation, "%s", operation);
+    vsnprintf(e->text, sizeof e->text, format, arguments);
 }
 
 void *ct__fail(ct_status status, const char *operation, const char *format, ...)
@@ -57,24 +62,25 @@ void *ct__fail_memory(const char *operation, size_t bytes)
 
 bool ct__rename_error(const char *from, const char *to)
 {
-    if (ct__self.failed && strcmp(pending.operation, from) == 0) snprintf(pending.operation, sizeof pending.operation, "%s", to);
+    record *e = pending();
+    if (ct__self.failed && strcmp(e->operation, from) == 0) snprintf(e->operation, sizeof e->operation, "%s", to);
     return false;
 }
 
-static void make_message(void)
+static void make_message(record *r)
 {
-    const ct_error_info *e = &pending.info;
-    const int n = e->file ? snprintf(pending.message, TEXT, "%s at %s:%d: %s", e->operation, e->file, e->line, pending.text)
-                          : snprintf(pending.message, TEXT, "%s: %s", e->operation, pending.text);
-    if (n >= TEXT) memcpy(pending.message + TEXT - 4, "...", 4); /* a cut message says so */
-    pending.info.message = pending.message;
+    const ct_error_info *e = &r->info;
+    const int n = e->file ? snprintf(r->message, TEXT, "%s at %s:%d: %s", e->operation, e->file, e->line, r->text)
+                          : snprintf(r->message, TEXT, "%s: %s", e->operation, r->text);
+    if (n >= TEXT) memcpy(r->message + TEXT - 4, "...", 4); /* a cut message says so */
+    r->info.message = r->message;
 }
 
 const ct_error_info *ct_error(void)
 {
     if (!ct__self.failed) return NULL;
-    make_message();
-    return &pending.info;
+    make_message(pending());
+    return &pending()->info;
 }
 
 int ct_report(FILE *to)
@@ -90,9 +96,9 @@ void ct_clear_error(void) { ct__self.failed = false; }
 
 void ct_here_error(const char *file, int line)
 {
-    if (!ct__self.failed || pending.info.file) return;
-    pending.info.file = file;
-    pending.info.line = line;
+    if (!ct__self.failed || pending()->info.file) return;
+    pending()->info.file = file;
+    pending()->info.line = line;
 }
 
 const char *ct_version(void) { return CT_VERSION; }

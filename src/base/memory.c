@@ -19,7 +19,12 @@ enum { STEPS = 8, POOL_CLASSES = STEPS * 48, SLAB_CHUNK = 64 * 1024 };
 
 typedef ct__record node;
 
+enum { TEXTS = 16 };
+
 struct ct__heap {
+    char texts[TEXTS][CT__TEXT];
+    unsigned next_text;
+    _Alignas(16) char error[CT__ERROR_ROOM];
     node *pool[POOL_CLASSES];
 };
 
@@ -106,6 +111,24 @@ static void *aligned(size_t bytes)
     void *p = NULL;
     ct__self.count.mallocs++;
     return posix_memalign(&p, bytes >= 1 << 16 ? 4096 : 64, bytes) == 0 ? p : NULL;
+}
+
+/* ---- room for texts ---- */
+
+/* Where not even the heap's record is to be had, threads share the room: what matters then is that there is some. */
+static ct__heap last_resort;
+
+char *ct__message_room(void)
+{
+    ct__heap *heap = heap_of_thread();
+    if (!heap) heap = &last_resort;
+    return heap->texts[heap->next_text++ % TEXTS];
+}
+
+void *ct__error_room(void)
+{
+    ct__heap *heap = heap_of_thread();
+    return heap ? heap->error : last_resort.error;
 }
 
 /* ---- slabs ---- */

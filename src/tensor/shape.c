@@ -87,15 +87,6 @@ bool ct__shape_check(const char *operation, ct_shape shape, ct_dtype dtype)
 
 /* ---- texts ---- */
 
-enum { RING = 8, WIDTH = 208 };
-
-static char *next_buffer(void)
-{
-    static _Thread_local char buffers[RING][WIDTH];
-    static _Thread_local unsigned next;
-    return buffers[next++ % RING];
-}
-
 static int write_shape(char *to, size_t size, ct_shape s)
 {
     int n = snprintf(to, size, "[");
@@ -107,16 +98,16 @@ static int write_shape(char *to, size_t size, ct_shape s)
 
 const char *ct__describe_shape(ct_shape shape)
 {
-    char *text = next_buffer();
-    write_shape(text, WIDTH, shape);
+    char *text = ct__message_room();
+    write_shape(text, CT__TEXT, shape);
     return text;
 }
 
 const char *ct__describe(const ct_tensor *t)
 {
-    char *text = next_buffer();
-    const int n = snprintf(text, WIDTH, "%s ", ct_dtype_name(t->dtype));
-    write_shape(text + n, (size_t)(WIDTH - n), ct__shape(t));
+    char *text = ct__message_room();
+    const int n = snprintf(text, CT__TEXT, "%s ", ct_dtype_name(t->dtype));
+    write_shape(text + n, (size_t)(CT__TEXT - n), ct__shape(t));
     return text;
 }
 
