@@ -172,9 +172,40 @@ static void thread_counts_are_checked(void **state)
     assert_clean();
 }
 
+/* ---- results larger than caches ---- */
+
+/* Such results go past the caches, in whole lines; here lines are cut at the ends of rows and of the array. */
+static void large_results_are_what_small_ones_are(void **state)
+{
+    (void)state;
+    enum { ROWS = 3001, COLUMNS = 2803 };
+    {
+        CT_SCOPE;
+        ct_tensor *x = ct_reshape(ct_arange(0, (double)ROWS * COLUMNS, 1, CT_F32), ct_shape(ROWS, COLUMNS));
+        ct_tensor *row = ct_arange(0, COLUMNS, 1, CT_F32);
+        ct_tensor *sum = ct_add(x, row), *flat = ct_add(x, x), *turned = ct_contiguous(ct_transpose(x));
+        ct_tensor *wide = ct_contiguous(ct_transpose(ct_cast(x, CT_F64)));
+        ct_tensor *bytes = ct_contiguous(ct_transpose(ct_gt(x, ct_scalar(5000))));
+        const float *s = ct_data(sum), *f = ct_data(flat), *t = ct_data(turned);
+        const double *w = ct_data(wide);
+        const bool *b = ct_data(bytes);
+        int64_t wrong = 0;
+        for (int64_t i = 0; i < ROWS; i++) {
+            for (int64_t j = 0; j < COLUMNS; j++) {
+                const int64_t n = i * COLUMNS + j, m = j * ROWS + i;
+                const float value = (float)n;
+                wrong += s[n] != value + (float)j || f[n] != value + value || t[m] != value || w[m] != value || b[m] != (value > 5000);
+            }
+        }
+        assert_int_equal(wrong, 0);
+    }
+    assert_clean();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_results_are_what_small_ones_are),
         cmocka_unit_test(the_same_seed_gives_the_same_weights),
         cmocka_unit_test(operations_give_the_same_bits),
         cmocka_unit_test(threads_have_errors_and_scopes_of_their_own),

@@ -4,6 +4,8 @@
  * A cast from float to integer truncates toward zero and saturates, NaN becomes 0; to bool it asks whether the value is not zero. A copy
  * whose inner axes are swapped (a transposed matrix) goes in tiles, so that both sides use whole cache lines.
  */
+#include "tensor/gemm.h"
+#include "tensor/stream.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -61,39 +63,48 @@ ct__kernel ct__cast_kernel(ct_dtype to, ct_dtype from) { return casts[from][to];
 
 /* ---- transposed copies in tiles ---- */
 
-enum { TILE = 32, STRIP = 64 };
+enum { WIDE = 32, HIGH = 128 }; /* a tile: columns and rows of the result, 16 or 32 KB */
 
 typedef struct transpose {
     char *to;
     const char *from;
     int64_t rows, columns, to_row, from_column; /* to is contiguous along columns, from along rows */
     size_t size;
+    bool stream; /* the result is larger than caches: past them */
 } transpose;
 
-#define TILE_COPY(TYPE)                                                                                                \
-    {                                                                                                                  \
-        TYPE *d = (TYPE *)(void *)t->to;                                                                               \
-        const TYPE *s = (const TYPE *)(const void *)t->from;                                                           \
-        for (int64_t i = i0; i < i1; i++) {                                                                            \
-            for (int64_t j = j0; j < j1; j++) d[i * t->to_row + j] = s[j * t->from_column + i];                        \
-        }                                                                                                              \
-    }
-
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void bytes_turned(char *to, const transpose *t, const char *from, int64_t rows, int64_t columns)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < columns; j++) to[i * t->to_row + j] = from[j * t->from_column + i];
+    }
+}
+
+/* One tile; where the result is streamed it is turned in a buffer first, so that whole lines are written. */
+static void turn_tile(const transpose *t, char *to, const char *from, int64_t rows, int64_t columns)
+{
+    _Alignas(64) char buffer[WIDE * HIGH * 8];
+    const int64_t size = (int64_t)t->size;
+    if (size == 1) {
+        bytes_turned(to, t, from, rows, columns);
+        return;
+    }
+    const int64_t row = t->stream ? WIDE : t->to_row;
+    ct__gemm_own->turn[size == 8](t->stream ? buffer : to, row, from, 1, t->from_column, rows, columns);
+    for (int64_t i = 0; t->stream && i < rows; i++)
+        ct__stream(to + i * t->to_row * size, buffer + i * WIDE * size, (size_t)(columns * size));
+}
 
 /* A strip of rows of the result, tile by tile. */
 static void transpose_strip(void *context, int64_t strip)
 {
     const transpose *t = context;
-    const int64_t from = strip * STRIP, to = least(t->rows, from + STRIP);
-    for (int64_t j0 = 0; j0 < t->columns; j0 += TILE) {
-        for (int64_t i0 = from; i0 < to; i0 += TILE) {
-            const int64_t i1 = least(to, i0 + TILE), j1 = least(t->columns, j0 + TILE);
-            if (t->size == 4) TILE_COPY(uint32_t)
-            else if (t->size == 8) TILE_COPY(uint64_t)
-            else TILE_COPY(uint8_t)
-        }
-    }
+    const int64_t i = strip * HIGH, rows = least(t->rows - i, HIGH), size = (int64_t)t->size;
+    for (int64_t j = 0; j < t->columns; j += WIDE)
+        turn_tile(t, t->to + (i * t->to_row + j) * size, t->from + (j * t->from_column + i) * size, rows, least(t->columns - j, WIDE));
+    if (t->stream) ct__stream_end();
 }
 
 /* Is it a plain transposition of a matrix of some size, with no cast? */
@@ -103,7 +114,8 @@ static bool copy_transposed(ct_tensor *dst, const ct_tensor *src)
     if (dst->stride[1] != 1 || src->stride[0] != 1 || src->stride[1] < src->dim[0] || dst->stride[0] < dst->dim[1]) return false;
     transpose t = {.to = dst->data, .from = src->data, .rows = dst->dim[0], .columns = dst->dim[1],
                    .to_row = dst->stride[0], .from_column = src->stride[1], .size = ct__size(dst)};
-    const int64_t strips = (t.rows + STRIP - 1) / STRIP;
+    t.stream = ct__streams(dst->count * (int64_t)t.size);
+    const int64_t strips = (t.rows + HIGH - 1) / HIGH;
     if (dst->count < 1 << 16) {
         for (int64_t i = 0; i < strips; i++) transpose_strip(&t, i);
     } else {

@@ -33,16 +33,16 @@ typedef struct product {
 /* ---- our own kernels ---- */
 
 #ifdef CT__HAVE_X86_VARIANTS
-static const ct__gemm_kernels *own = &ct__gemm_baseline;
+const ct__gemm_kernels *ct__gemm_own = &ct__gemm_baseline;
 
 /* Runs when the library is loaded. */
 __attribute__((constructor)) static void choose(void)
 {
     static const ct__gemm_kernels *const tables[] = {&ct__gemm_baseline, &ct__gemm_avx2, &ct__gemm_avx512};
-    own = tables[ct__isa()];
+    ct__gemm_own = tables[ct__isa()];
 }
 #else
-static const ct__gemm_kernels *const own = &ct__gemm_baseline;
+const ct__gemm_kernels *ct__gemm_own = &ct__gemm_baseline;
 #endif
 
 /* ---- the kernels of BLIS ---- */
@@ -166,7 +166,7 @@ static void run_block(const product *p, const ct__matrix *a, char *b, int64_t b_
                 const ct__matrix x = {.data = a->data + i0 * a->row * size, .rows = m, .columns = k, .row = a->row, .column = a->column};
                 const ct__matrix y = {.data = strip, .rows = k, .columns = n - j0, .row = b_row, .column = 1};
                 const ct__matrix z = {.data = to, .rows = m, .columns = n - j0, .row = c->row, .column = 1};
-                own->small[i](&x, &y, &z, p->alpha, i ? *(double *)beta : (double)*(float *)beta);
+                ct__gemm_own->small[i](&x, &y, &z, p->alpha, i ? *(double *)beta : (double)*(float *)beta);
                 break;
             }
             blis.of[i].kernel[column == 1 ? 0 : 1](BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, nr, k, i ? (void *)&alpha_f64 : (void *)&alpha_f32,
@@ -188,7 +188,7 @@ static void call_kernels(const product *p, const ct__matrix *a, const ct__matrix
         for (int64_t l0 = 0; l0 < a->columns; l0 += kc) {
             const int64_t k = least(kc, a->columns - l0);
             char *from = b->data + (l0 * b->row + j0 * b->column) * size;
-            if (pack) own->pack_b[i](space, from, b->row, b->column, k, n, nr);
+            if (pack) ct__gemm_own->pack_b[i](space, from, b->row, b->column, k, n, nr);
             void *beta = i ? (l0 ? (void *)&one_f64 : (void *)&beta_f64) : l0 ? (void *)&one_f32 : (void *)&beta_f32;
             ct__matrix a_part = *a, c_part = *c;
             a_part.data += l0 * a->column * size;
@@ -228,13 +228,13 @@ static void call_own(ct_dtype dtype, double alpha, const ct__matrix *a, const ct
 {
     const int64_t size = dtype == CT_F32 ? 4 : 8;
     if (a->columns <= DEPTH) {
-        own->small[index_of(dtype)](a, b, c, alpha, beta);
+        ct__gemm_own->small[index_of(dtype)](a, b, c, alpha, beta);
         return;
     }
     ct__matrix x = *a, y = *b;
     for (int64_t l = 0; l < a->columns; l += DEPTH) {
         x.columns = y.rows = least(DEPTH, a->columns - l);
-        own->small[index_of(dtype)](&x, &y, c, alpha, l ? 1 : beta);
+        ct__gemm_own->small[index_of(dtype)](&x, &y, c, alpha, l ? 1 : beta);
         x.data += DEPTH * a->column * size;
         y.data += DEPTH * b->row * size;
     }

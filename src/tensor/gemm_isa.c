@@ -169,5 +169,6 @@ static inline void store_f64(double *p, V x, int n) { memcpy(p, &x, (size_t)n * 
 #define TABLE(isa) JOIN(ct, __gemm, isa)
 const ct__gemm_kernels TABLE(CT__ISA) = {
     .small = {JOIN(small, _f32, CT__ISA), JOIN(small, _f64, CT__ISA)},
+    .turn = {JOIN(turn_bits, _f32, CT__ISA), JOIN(turn_bits, _f64, CT__ISA)},
     .pack_b = {JOIN(pack_b, _f32, CT__ISA), JOIN(pack_b, _f64, CT__ISA)},
 };

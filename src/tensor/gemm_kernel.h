@@ -97,6 +97,11 @@ static void NAME(turn)(T *restrict to, int64_t to_row, const T *b, int64_t row, 
     }
 }
 
+static void NAME(turn_bits)(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n)
+{
+    NAME(turn)((T *)to, to_row, (const T *)b, row, column, k, n);
+}
+
 /* C = alpha A B + beta C, C by rows. B is turned first where its rows are not contiguous. */
 static void NAME(small)(const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, double alpha, double beta)
 {

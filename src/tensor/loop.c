@@ -8,6 +8,7 @@
  *
  * Invariant: the cut into parts depends on the number of elements and the cost alone.
  */
+#include "tensor/stream.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@ typedef struct plan {
     size_t size[CT__MAX_OPERANDS];
     char *data[CT__MAX_OPERANDS];
     int64_t rows; /* product of all dims but the innermost */
+    bool stream;         /* the result goes past the caches */
     int64_t parts, part; /* parts of `part` elements along the rows or, if there is one row, along it */
 } plan;
 
@@ -68,7 +70,7 @@ static void run_row(const plan *p, char *const *base, int64_t n)
     const int inner = p->rank - 1;
     bool direct = true;
     for (int k = 0; k < p->count; k++) direct = direct && p->stride[k][inner] == 1;
-    if (direct || n == 1) {
+    if ((direct && !p->stream) || n == 1) {
         p->kernel(n, base, p->params);
         return;
     }
@@ -80,13 +82,15 @@ static void run_row(const plan *p, char *const *base, int64_t n)
         for (int k = 0; k < p->count; k++) {
             const int64_t s = p->stride[k][inner];
             char *from = base[k] + i * s * (int64_t)p->size[k];
-            at[k] = s == 1 ? from : buffer[k];
+            at[k] = s == 1 && !(p->stream && k == 0) ? from : buffer[k];
             if (k >= p->outputs && s != 1 && s != 0) strided_copy(buffer[k], 1, from, s, m, p->size[k]);
         }
         p->kernel(m, at, p->params);
         for (int k = 0; k < p->outputs; k++) {
             const int64_t s = p->stride[k][inner];
-            if (s != 1) strided_copy(base[k] + i * s * (int64_t)p->size[k], s, buffer[k], 1, m, p->size[k]);
+            char *to = base[k] + i * s * (int64_t)p->size[k];
+            if (s != 1) strided_copy(to, s, buffer[k], 1, m, p->size[k]);
+            else if (p->stream) ct__stream(to, buffer[k], (size_t)m * p->size[k]);
         }
     }
 }
@@ -120,12 +124,22 @@ static void run_part(void *context, int64_t part)
     const int64_t from = part * p->part;
     if (p->rows > 1) {
         run_rows(p, from, from + p->part < p->rows ? from + p->part : p->rows);
+        if (p->stream) ct__stream_end();
         return;
     }
     char *base[CT__MAX_OPERANDS];
     const int64_t n = p->dim[p->rank - 1], m = n - from < p->part ? n - from : p->part;
     for (int k = 0; k < p->count; k++) base[k] = p->data[k] + from * p->stride[k][p->rank - 1] * (int64_t)p->size[k];
     run_row(p, base, m);
+    if (p->stream) ct__stream_end();
+}
+
+/* A large result that is none of the operands. */
+static bool is_streamed(ct_tensor *const *t, int outputs, int count)
+{
+    bool apart = outputs == 1 && t[0]->dense && ct__streams(t[0]->count * (int64_t)ct__size(t[0]));
+    for (int k = 1; k < count; k++) apart = apart && t[k]->storage != t[0]->storage;
+    return apart;
 }
 
 /* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */
@@ -163,6 +177,7 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     collapse(&p, t);
     const int64_t n = p.dim[p.rank - 1];
     p.rows = t[0]->count / n;
+    p.stream = is_streamed(t, outputs, count);
     if (t[0]->count * cost < 2 * PART) { /* small: no parts */
         if (p.rows == 1) run_row(&p, p.data, n);
         else run_rows(&p, 0, p.rows);
