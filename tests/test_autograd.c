@@ -1,5 +1,6 @@
 /*
- * test_autograd.c - the engine: backward and grad, what is kept and released, hooks, in-place changes, forward mode and its nesting.
+ * test_autograd.c - the engine: backward and grad, what is kept and released, hooks, in-place changes, forward mode and its
+ * nesting.
  */
 #include "support.h"
 
@@ -126,7 +127,8 @@ static void grad_takes_several_outputs_with_cotangents(void **state)
     {
         CT_SCOPE;
         ct_tensor *x = ct_requires_grad(ct_of(ct_shape(2), CT_F64, 1, 2), true);
-        ct_tensor *y[] = {ct_square(x), ct_exp(x)}, *u[] = {ct_of(ct_shape(2), CT_F64, 3, 0), ct_of(ct_shape(2), CT_F64, 0, 5)}, *g;
+        ct_tensor *y[] = {ct_square(x), ct_exp(x)}, *g;
+        ct_tensor *u[] = {ct_of(ct_shape(2), CT_F64, 3, 0), ct_of(ct_shape(2), CT_F64, 0, 5)};
         assert_true(ct_grad(y, u, 2, &x, 1, &g, (ct_grad_options){0}));
         assert_number(ct_get(g, ct_index(0)), 6, 0);
         assert_number(ct_get(g, ct_index(1)), 5 * exp(2), 1e-13);
@@ -417,8 +419,8 @@ static void jvp_pushes_tangents(void **state)
     assert_clean();
 }
 
-/* d/dx [x * d/dy (x + y)] at any place is 1: a tangent of the outer level must not be taken for one of the inner (Siskind and Pearlmutter
- * 2005). */
+/* d/dx [x * d/dy (x + y)] at any place is 1: a tangent of the outer level must not be taken for one of the inner (Siskind and
+ * Pearlmutter 2005). */
 static int inner_sum(void *context, ct_tensor *const *in, ct_tensor **out)
 {
     out[0] = ct_add(context, in[0]);

@@ -60,7 +60,8 @@ static void networks_of_the_notes_pass(void **state)
     const pair hidden[] = {pair_sigmoid(), pair_tanh(), pair_relu(), pair_leaky_relu(), pair_identity()};
     const loss_kind losses[] = {SQUARES, BINARY, CATEGORIES};
     for (int layers = 1; layers <= LAYERS_MAX; layers++) {
-        for (int i = 0; i < 5; i += test_under_valgrind() ? 4 : 1) check_note(losses[(layers + i) % 3], hidden[i], layers, i % 2 ? 1 : 4);
+        for (int i = 0; i < 5; i += test_under_valgrind() ? 4 : 1)
+            check_note(losses[(layers + i) % 3], hidden[i], layers, i % 2 ? 1 : 4);
     }
 }
 
@@ -214,7 +215,8 @@ static void relus_in_f32_do_not_raise_doubts(void **state)
 {
     (void)state;
     if (test_under_valgrind()) skip(); /* too much for it */
-    ct_module *net = ct_nn_sequential(ct_nn_linear(20, 30), ct_nn_relu(), ct_nn_linear(30, 30), ct_nn_relu(), ct_nn_linear(30, 5));
+    ct_module *net =
+        ct_nn_sequential(ct_nn_linear(20, 30), ct_nn_relu(), ct_nn_linear(30, 30), ct_nn_relu(), ct_nn_linear(30, 5));
     rows data = {ct_uniform(ct_shape(64, 20), -1, 1, CT_F32), ct_uniform(ct_shape(64, 5), -1, 1, CT_F32)};
     ct_tensor *p[6];
     assert_int_equal(ct_module_parameters(net, p, 6), 6);

@@ -1,8 +1,8 @@
 /*
  * test_transforms.c - transforms of functions: linear maps, Jacobians, Hessians, Taylor derivatives, values with gradients.
  *
- * Each against closed forms, and what they promise beside the values: how often the function is called, how many operations run, and
- * what is connected to the graph. Nesting in each other is in test_transforms_mixed.c, errors are in test_transforms_errors.c.
+ * Each against closed forms, and what they promise beside the values: how often the function is called, how many operations run,
+ * and what is connected to the graph. Nesting in each other is in test_transforms_mixed.c, errors are in test_transforms_errors.c.
  */
 #include "support.h"
 

@@ -1,6 +1,6 @@
 /*
- * test_transforms_errors.c - what transforms say when the function fails or an argument is wrong. Results are NULL then, and nothing
- * is left alive.
+ * test_transforms_errors.c - what transforms say when the function fails or an argument is wrong. Results are NULL then, and
+ * nothing is left alive.
  */
 #include "support.h"
 

@@ -50,8 +50,8 @@ static inline bool ct__may_change(void) { return !ct__self.failed; }
 /* Where a front speaks for another operation: an error that says `from` ("ct_concat") says `to` ("ct_stack"). Returns false. */
 bool ct__rename_error(const char *from, const char *to);
 
-/* Room of the thread (memory.c): for texts in messages, the next of a ring of CT__TEXT bytes each, and for its pending error. Not thread-local
- * variables: a library that is loaded late finds little room for these. Never NULL. */
+/* Room of the thread (memory.c): for texts in messages, the next of a ring of CT__TEXT bytes each, and for its pending error.
+ * Not thread-local variables: a library that is loaded late finds little room for these. Never NULL. */
 enum { CT__TEXT = 208, CT__ERROR_ROOM = 1536 };
 char *ct__message_room(void);
 void *ct__error_room(void);

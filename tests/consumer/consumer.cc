@@ -24,6 +24,25 @@ static bool containers_and_axes_work()
     return right;
 }
 
+// The macros that note places give what their functions return.
+static bool readers_return_their_types()
+{
+    CT_SCOPE;
+    ct_tensor *x = ct_keep(ct_full(ct_shape(2, 3), 0.5, CT_F64));
+    const ct_shape shape = ct_shape_get(x), strides = ct_strides(x);
+    const ct_dtype dtype = ct_dtype_of(x);
+    const double *values = static_cast<const double *>(ct_data(x));
+    bool right = shape.rank == 2 && strides.dim[0] == 3 && dtype == CT_F64 && ct_is_contiguous(x) && values[5] == 0.5;
+    ct_module *net = ct_nn_linear(3, 4);
+    const int parameters = ct_module_parameters(net, nullptr, 0);
+    const char *kind = ct_module_kind(net);
+    right = right && parameters == 2 && std::strcmp(kind, "linear") == 0 && ct_module_count(net) == 16 && !ct_needs_grad(x);
+    ct_module_train(net, false);
+    ct_module_free(net);
+    ct_free(x);
+    return right;
+}
+
 static bool errors_name_this_file()
 {
     CT_SCOPE;
@@ -36,7 +55,8 @@ static bool errors_name_this_file()
 
 int main()
 {
-    const bool right = gradient_is_right() && containers_and_axes_work() && errors_name_this_file();
+    const bool right =
+        gradient_is_right() && containers_and_axes_work() && readers_return_their_types() && errors_name_this_file();
     if (!right) std::fprintf(stderr, "consumer.cc: wrong result\n");
     return ct_report(stderr) || !right;
 }
