@@ -105,6 +105,86 @@ static void the_loss_has_one_element_and_a_graph(void **state)
     assert_clean();
 }
 
+static void a_borrowed_gradient_is_the_leafs_own(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(3), *y = ct_square(x);
+        assert_null(ct_grad_borrow(x)); /* none yet, and no error */
+        assert_null(ct_grad_borrow(y)); /* no leaf */
+        assert_null(ct_error());
+        assert_true(ct_backward(y));
+        const int64_t alive = ct_memory().tensors;
+        assert_number(ct_item(ct_grad_borrow(x)), 6, 0);
+        assert_ptr_equal(ct_grad_borrow(x), ct_grad_borrow(x));
+        assert_int_equal(ct_memory().tensors, alive); /* no handle was made */
+        ct_requires_grad(x, false);
+        assert_null(ct_grad_borrow(x)); /* frozen */
+        assert_null(ct_grad_borrow(NULL));
+        assert_error(CT_ERROR_NULL, "ct_grad_borrow", "`leaf` is NULL");
+    }
+    assert_clean();
+}
+
+static int free_it(ct_tensor *g, ct_tensor **replacement, void *context)
+{
+    (void)g, (void)replacement;
+    ct_tensor **t = context;
+    ct_free(*t);
+    *t = NULL;
+    return 0;
+}
+
+static void a_hook_may_free_what_the_sweep_started_from(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *y = ct_keep(ct_square(ct_square(x)));
+        assert_true(ct_add_hook(y, free_it, &y));
+        assert_true(ct_backward(y));
+        assert_null(y);
+        assert_number(ct_item(ct_grad_of(x)), 32, 0);
+    }
+    assert_clean();
+}
+
+typedef struct again {
+    ct_tensor *y, *x;
+    bool inside;
+    double found;
+} again;
+
+/* The gradient of the same graph once more, which meets the nodes that the outer sweep is working on. */
+static int sweep_again(ct_tensor *g, ct_tensor **replacement, void *context)
+{
+    again *a = context;
+    ct_tensor *inner;
+    (void)g, (void)replacement;
+    if (a->inside) return 0;
+    a->inside = true;
+    const bool ok = ct_grad(&a->y, NULL, 1, &a->x, 1, &inner, (ct_grad_options){.retain_graph = true});
+    a->found = ct_item(inner);
+    a->inside = false;
+    return ok ? 0 : 1;
+}
+
+static void a_sweep_inside_a_hook_leaves_the_outer_one_alone(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *h = ct_square(x), *y = ct_square(h), *one = ct_ones(ct_shape(), CT_F64);
+        again a = {.y = y, .x = x};
+        assert_true(ct_add_hook(h, sweep_again, &a));
+        assert_true(ct_backward_with(&y, &one, 1, (ct_grad_options){.retain_graph = true}));
+        assert_number(a.found, 32, 0);
+        assert_number(ct_item(ct_grad_of(x)), 32, 0);
+    }
+    assert_clean();
+}
+
 static void grad_goes_to_any_tensor_and_touches_no_leaf(void **state)
 {
     (void)state;
@@ -594,6 +674,9 @@ int main(void)
         cmocka_unit_test(a_value_used_twice_gets_both_gradients),
         cmocka_unit_test(a_second_sweep_says_what_was_released),
         cmocka_unit_test(the_loss_has_one_element_and_a_graph),
+        cmocka_unit_test(a_borrowed_gradient_is_the_leafs_own),
+        cmocka_unit_test(a_hook_may_free_what_the_sweep_started_from),
+        cmocka_unit_test(a_sweep_inside_a_hook_leaves_the_outer_one_alone),
         cmocka_unit_test(grad_goes_to_any_tensor_and_touches_no_leaf),
         cmocka_unit_test(grad_takes_several_outputs_with_cotangents),
         cmocka_unit_test(derivatives_of_any_order),

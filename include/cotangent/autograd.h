@@ -58,6 +58,9 @@ CT_API ct_tensor *ct_derivative(ct_tensor *output, ct_tensor *input, ct_grad_opt
 /* The gradient that backward collected in a leaf, a new handle; fails when there is none yet (ct_has_grad). */
 CT_API ct_tensor *ct_grad_of(ct_tensor *leaf);
 CT_API bool ct_has_grad(const ct_tensor *leaf);
+/* The same tensor without a handle of the caller's, for optimizers: not to be freed, changed or kept, and gone when the leaf's
+ * gradient changes. NULL, without an error, for a tensor that needs no gradient or has none yet. */
+CT_API ct_tensor *ct_grad_borrow(const ct_tensor *leaf);
 /* Forgets the gradient. Not needed between steps: an optimizer step marks gradients as spent (ct_spend_grad). */
 CT_API bool ct_zero_grad(ct_tensor *leaf);
 /* The gradient stays readable, and the next backward overwrites it instead of adding to it. */
@@ -164,6 +167,7 @@ static inline ct_linear_map *ct_here_linear_map(ct_linear_map *map, const char *
 #define ct_grad(...) ct_here_bool(ct_grad(__VA_ARGS__), CT_HERE)
 #define ct_derivative(...) ct_here(ct_derivative(__VA_ARGS__), CT_HERE)
 #define ct_grad_of(...) ct_here(ct_grad_of(__VA_ARGS__), CT_HERE)
+#define ct_grad_borrow(...) ct_here(ct_grad_borrow(__VA_ARGS__), CT_HERE)
 #define ct_zero_grad(...) ct_here_bool(ct_zero_grad(__VA_ARGS__), CT_HERE)
 #define ct_spend_grad(...) ct_here_bool(ct_spend_grad(__VA_ARGS__), CT_HERE)
 #define ct_set_grad(...) ct_here_bool(ct_set_grad(__VA_ARGS__), CT_HERE)

@@ -11,7 +11,7 @@ const char *ct__op_title(const ct_op *op)
 }
 
 /* Makes the results and fills them. */
-static bool compute(ct_call *c)
+static inline bool compute(ct_call *c)
 {
     if (c->op->shape == ct__shape_of_x) {
         const ct_tensor *x = c->in[0];
@@ -37,11 +37,31 @@ static bool any_float(const ct_call *c)
     return any;
 }
 
-static bool to_be_recorded(const ct_call *c)
+static inline bool to_be_recorded(const ct_call *c)
 {
     if (ct__ad.grad_off || !(ct__is_float(c->out[0]->dtype) || (c->n_out > 1 && any_float(c)))) return false;
+#pragma GCC unroll 1
     for (int i = 0; i < c->n_in; i++) {
         if (ct__needs(c->in[i])) return true;
+    }
+    return false;
+}
+
+/* What is asked of few calls: a search for NaN, tangents, a tracer. */
+static bool watched(ct_call *c, bool record, size_t params)
+{
+    bool ok = !ct__ad.watching || ct__watch_call(c);
+    if (ok && record) ok = ct__node_record(c, params);
+    if (ok && ct__ad.active) ok = ct__push_tangents(c);
+    if (ok && ct__ad.tracing) ct__trace_call(c);
+    return ok;
+}
+
+static bool take_back(ct_tensor **out, int n)
+{
+    for (int i = 0; i < n; i++) {
+        ct_free(out[i]);
+        out[i] = NULL;
     }
     return false;
 }
@@ -57,21 +77,19 @@ bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *
     c.params = params;
     c.index = 0;
     c.in_shapes = c.out_shapes = NULL;
-    for (int i = 0; i < c.n_out; i++) out[i] = NULL;
+    out[0] = NULL;
+    for (int i = 1; i < c.n_out; i++) out[i] = NULL;
     ct__self.count.operations++;
-    bool ok = compute(&c);
-    if (CT__LIKELY(ok)) {
-        c.dtype = out[0]->dtype;
-        if (CT__UNLIKELY(ct__ad.watching)) ok = ct__watch_call(&c);
-        if (ok && to_be_recorded(&c)) ok = ct__node_record(&c, params ? op->params : 0);
-        if (CT__UNLIKELY(ok && ct__ad.active)) ok = ct__push_tangents(&c);
-        if (CT__UNLIKELY(ok && ct__ad.tracing)) ct__trace_call(&c);
+    if (CT__UNLIKELY(!compute(&c))) return take_back(out, c.n_out);
+    c.dtype = out[0]->dtype;
+    const bool record = to_be_recorded(&c);
+    const size_t size = params ? op->params : 0;
+    if (CT__UNLIKELY(ct__ad.watching || ct__ad.active || ct__ad.tracing)) {
+        if (watched(&c, record, size)) return true;
+    } else if (!record || CT__LIKELY(ct__node_record(&c, size))) {
+        return true;
     }
-    for (int i = 0; !ok && i < c.n_out; i++) {
-        ct_free(out[i]);
-        out[i] = NULL;
-    }
-    return ok;
+    return take_back(out, c.n_out);
 }
 
 ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params)

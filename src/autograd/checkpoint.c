@@ -255,7 +255,7 @@ static bool take(segment *s, const segment *replay)
 static bool call(ct_function f, void *context, ct_tensor *const *in, ct_tensor **out, int n_out)
 {
     const bool failed = ct__self.failed;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     for (int i = 0; i < n_out; i++) out[i] = NULL;
     const int code = f(context, in, out);
     bool ok = failed || !ct__self.failed;
@@ -264,7 +264,7 @@ static bool call(ct_function f, void *context, ct_tensor *const *in, ct_tensor *
         if (!out[i]) ok = ct__fail(CT_ERROR_NULL, "ct_checkpoint", "the function left output %d unset", i + 1);
         else ok = (out[i] = ct_scope_return(ct_alias(out[i]))) != NULL;
     }
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     for (int i = 0; !ok && i < n_out; i++) out[i] = NULL; /* they were the scope's, or are now that around */
     return ok;
 }
@@ -278,7 +278,7 @@ static bool record_again(segment *s, segment *replay)
     for (int i = 0; i < s->n_in; i++) in[i] = s->in[i].x;
     const ct__autograd_state before = ct__ad;
     const ct__random_state random = ct__random_save();
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct__random_restore(s->random);
     ct__ad.grad_off = ct__ad.tracing = false;
     ct__ad.active = 0;
@@ -295,7 +295,7 @@ static bool record_again(segment *s, segment *replay)
     ct__ad.rule = before.rule;
     ct__ad.segment = before.segment;
     ct__random_restore(random);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     ct__pool_put(in, bytes);
     return ok;
 }

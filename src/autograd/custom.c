@@ -103,13 +103,13 @@ static bool run_forward(ct_call *c)
     const ct_operation_call call = view_of(c, c->in, NULL, shapes_of(c, room));
     const bool recording = ct_grad_mode(false), failed = ct__self.failed;
     const uint64_t active = ct__ad.active;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct__ad.active = 0;
     const int code = custom_of(c)->definition.forward(&call, made, made + own_outputs(c));
     ct__ad.active = active;
     ct_grad_mode(recording);
     const bool ok = outcome(c, "forward", code, failed) && take_results(c, made);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     if (room != few) ct__pool_put(room, (size_t)c->n_in * sizeof *room);
     return ok;
 }

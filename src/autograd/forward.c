@@ -93,7 +93,7 @@ static bool push(ct_call *c, int level, ct_tensor *const *dx)
     const uint64_t active = ct__ad.active;
     const ct_op *rule = ct__ad.rule;
     ct_tensor *dy[CT__MAX_OUTPUTS];
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct__ad.active = active & (ct__level_bit(level) - 1);
     ct__ad.rule = c->op;
     bool ok = ct__push_call(c, dx, dy);
@@ -104,7 +104,7 @@ static bool push(ct_call *c, int level, ct_tensor *const *dx)
         if (CT__UNLIKELY(ok && ct__ad.watching)) ok = ct__watch_tangent(c, dx, dy[k]);
     }
     ct__ad.active = active;
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return ok;
 }
 

@@ -26,11 +26,11 @@ bool ct_vjp(ct_function f, void *context, ct_tensor *const *in, int n_in, ct_ten
     for (int i = 0; din && i < n_in; i++) din[i] = NULL;
     for (int j = 0; out && j < n_out; j++) out[j] = NULL;
     if (!f || !in || !cotangents || !din) return ct__fail_null("ct_vjp", !f ? "f" : !in ? "in" : !din ? "din" : "cotangents");
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_linear_map *map = ct__linearize("ct_vjp", f, context, in, n_in, n_out);
     const bool ok = map && pull_once("ct_vjp", map, cotangents, out, din);
     ct_linear_free(map);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return ok;
 }
 
@@ -51,12 +51,12 @@ static ct_tensor *one_for(const char *operation, const ct_linear_map *map)
 bool ct__value_and_grad(const char *operation, ct_function f, void *context, ct_tensor *const *in, int n_in, ct_tensor **value,
                         ct_tensor **grads)
 {
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_linear_map *map = ct__linearize(operation, f, context, in, n_in, 1);
     ct_tensor *one = map ? one_for(operation, map) : NULL;
     const bool ok = one && pull_once(operation, map, &one, value, grads);
     ct_linear_free(map);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return ok;
 }
 

@@ -12,7 +12,7 @@ _Thread_local ct__autograd_state ct__ad __attribute__((tls_model("initial-exec")
 
 /* ---- memory ---- */
 
-static ct__node *node_new(size_t size)
+static inline ct__node *node_new(size_t size)
 {
     ct__node *n = size <= CT__SLAB_MAX ? ct__slab_get(size) : ct__pool_get(size);
     if (CT__UNLIKELY(!n)) return ct__fail_memory("the graph", size);
@@ -51,15 +51,16 @@ void ct__node_drop_kept(ct__node *n)
 {
     if (CT__UNLIKELY(n->segment != NULL)) ct__segment_leave(n);
     ct__node_let_go(n);
+    n->used = true;
 }
 
 static void destroy(ct__node *n)
 {
-    ct__node_drop_kept(n);
+    if (!n->used) ct__node_drop_kept(n);
     for (int i = 0; i < n->n_in; i++) {
         if (n->in[i].from) ct__node_release(n->in[i].from);
     }
-    ct__tangents_drop(n);
+    if (n->tangents) ct__tangents_drop(n);
     while (n->hooks) {
         ct__hook_record *h = n->hooks;
         n->hooks = h->next;
@@ -95,6 +96,8 @@ bool ct__needs_grad(const ct_tensor *t) { return ct__needs(t); }
 
 /* ---- leaves ---- */
 
+enum { ROOM = sizeof(ct__work) + sizeof(ct_tensor *) }; /* for a sweep's notes on a node with one output */
+
 void ct__node_attach(ct_tensor *t, ct__node *n, int slot)
 {
     t->graph = n;
@@ -103,9 +106,10 @@ void ct__node_attach(ct_tensor *t, ct__node *n, int slot)
 
 ct__node *ct__node_leaf(ct_tensor *t, bool collects)
 {
-    ct__node *n = node_new(sizeof *n + sizeof(ct_shape));
+    ct__node *n = node_new(sizeof *n + sizeof(ct_shape) + ROOM);
     if (!n) return NULL;
     n->out_shapes = (ct_shape *)(n + 1);
+    n->room = (ct__work *)(n->out_shapes + 1);
     n->out_shapes[0] = ct__shape(t);
     n->n_out = 1;
     n->dtype = t->dtype;
@@ -142,14 +146,33 @@ ct_shape ct__node_shape(const ct__node *n, int slot)
     return s;
 }
 
+/* The record of most operations: one output whose shape fits, no shapes of inputs. */
+static ct__node *node_plain(const ct_call *c, size_t params)
+{
+    const size_t in = (size_t)c->n_in * sizeof(ct__input), kept = c->op->keeps & KEEP_Z ? sizeof(ct_tensor *) + 8 : 0;
+    ct__node *n = node_new(sizeof(ct__node) + in + ROOM + kept + (params + 7) / 8 * 8);
+    if (CT__UNLIKELY(!n)) return NULL;
+    char *at = (char *)(n + 1);
+    n->op = c->op;
+    n->n_in = c->n_in;
+    n->n_out = 1;
+    n->in = (ct__input *)(void *)at;
+    n->room = (ct__work *)(void *)(at += in);
+    at += ROOM;
+    if (kept) n->out = (ct_tensor **)(void *)at, n->out_version = (uint32_t *)(void *)(at + sizeof(ct_tensor *));
+    if (params) n->params = at + kept;
+    return n;
+}
+
 /* Lays the parts of a node's record out behind the struct. */
 static ct__node *node_for(const ct_call *c, size_t params)
 {
+    if (CT__LIKELY(!(c->op->keeps & KEEP_SHAPES) && fits(c))) return node_plain(c, params);
     const size_t n_in = (size_t)c->n_in, n_out = (size_t)c->n_out;
     const size_t in_shapes = c->op->keeps & KEEP_SHAPES ? n_in : 0, kept = c->op->keeps & KEEP_Z ? n_out : 0;
-    const size_t out_shapes = fits(c) ? 0 : n_out;
+    const size_t out_shapes = fits(c) ? 0 : n_out, room = n_out == 1 ? ROOM : 0;
     const size_t size = sizeof(ct__node) + n_in * sizeof(ct__input) + (in_shapes + out_shapes) * sizeof(ct_shape) +
-                        kept * (sizeof(ct_tensor *) + 8) + (params + 7) / 8 * 8;
+                        kept * (sizeof(ct_tensor *) + 8) + (params + 7) / 8 * 8 + room;
     ct__node *n = node_new(size);
     if (!n) return NULL;
     char *at = (char *)(n + 1);
@@ -162,69 +185,87 @@ static ct__node *node_for(const ct_call *c, size_t params)
     n->out = part(&at, kept * sizeof(ct_tensor *));
     n->out_version = part(&at, kept * sizeof(uint32_t));
     n->params = part(&at, params);
+    n->room = part(&at, room);
     return n;
 }
 
 static ct_vjp_rule rule_of(const ct_op *op, int i) { return op->vjp[op->inputs == CT__VARIADIC ? 0 : i]; }
 
-/* Has every input that needs a gradient a rule? */
-static bool rules_present(const ct_call *c)
+/* An edge to the node of input i; false, with an error, where it has no rule. */
+static inline bool connect_input(ct__node *n, const ct_call *c, int i)
 {
-    for (int i = 0; i < c->n_in; i++) {
-        if (ct__needs(c->in[i]) && !rule_of(c->op, i))
-            return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op),
-                            "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?", i + 1,
-                            ct__describe(c->in[i]));
-    }
+    const ct_vjp_rule rule = rule_of(c->op, i);
+    ct_tensor *x = c->in[i];
+    if (CT__UNLIKELY(!rule))
+        return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op),
+                        "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?", i + 1,
+                        ct__describe(x));
+    if (rule == ct__vjp_none) return true;
+    ct__input *in = &n->in[i];
+    in->from = ct__node_retain(ct__node_of(x));
+    in->slot = x->slot;
+    if (in->from->number >= n->number) n->number = in->from->number + 1;
     return true;
 }
 
-static void keep_input(ct__node *n, const ct_call *c, int i)
+static inline void keep_input(ct__node *n, const ct_call *c, int i)
 {
     ct__input *in = &n->in[i];
-    ct_tensor *x = c->in[i];
-    *in = (ct__input){0};
-    if (ct__needs(x) && rule_of(c->op, i) != ct__vjp_none) {
-        in->from = ct__node_retain(ct__node_of(x));
-        in->slot = x->slot;
-        if (in->from->number >= n->number) n->number = in->from->number + 1;
-    }
-    if (ct__keeps_input(c->op, i)) {
-        in->kept = ct__retain(x);
-        in->version = x->storage->version;
-        in->was_kept = true;
-    }
-    if (n->in_shapes) n->in_shapes[i] = ct__shape(x);
+    in->kept = ct__retain(c->in[i]);
+    in->version = c->in[i]->storage->version;
+    in->was_kept = true;
 }
 
-bool ct__node_record(const ct_call *c, size_t params)
+static bool record_inputs(ct__node *n, const ct_call *c)
 {
-    if (!rules_present(c)) return false;
-    ct__node *n = node_for(c, params);
-    if (!n) return false;
-    n->number = 1;
-    for (int i = 0; i < c->n_in; i++) keep_input(n, c, i);
-    if (params) memcpy(n->params, c->params, params);
-    n->dtype = c->out[0]->dtype;
-    n->rank = c->out[0]->rank;
-    for (int i = 0; i < n->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)c->out[0]->dim[i];
-    if (n->out) n->kept_outputs = c->op->keep_outputs ? c->op->keep_outputs : (uint8_t)((1 << c->n_out) - 1);
+    bool ok = true;
+#pragma GCC unroll 1
+    for (int i = 0; i < c->n_in; i++) {
+        n->in[i] = (ct__input){0};
+        if (ct__needs(c->in[i])) ok = connect_input(n, c, i) && ok;
+        if (ct__keeps_input(c->op, i)) keep_input(n, c, i);
+        if (CT__UNLIKELY(n->in_shapes != NULL)) n->in_shapes[i] = ct__shape(c->in[i]);
+    }
+    return ok;
+}
+
+/* Keeps a result as storage and shape, without its graph slot. */
+static bool keep_output(ct__node *n, const ct_tensor *y, int i)
+{
+    n->out[i] = ct__own(ct__tensor_bare(y)); /* the node's, not the scope's */
+    n->out_version[i] = y->storage->version;
+    return n->out[i];
+}
+
+static bool record_outputs(ct__node *n, const ct_call *c)
+{
     bool kept = true;
+    if (n->out) n->kept_outputs = c->op->keep_outputs ? c->op->keep_outputs : (uint8_t)((1 << c->n_out) - 1);
+#pragma GCC unroll 1
     for (int i = 0; i < c->n_out; i++) {
         ct_tensor *y = c->out[i];
         if (n->out) n->out[i] = NULL;
-        if (ct__kept_output(n, i)) {
-            n->out[i] = ct__own(ct__tensor_bare(y)); /* the node's, not the scope's */
-            n->out_version[i] = y->storage->version;
-            kept = kept && n->out[i];
-        }
-        if (n->out_shapes) n->out_shapes[i] = ct__shape(y);
+        if (ct__kept_output(n, i)) kept = keep_output(n, y, i) && kept;
+        if (CT__UNLIKELY(n->out_shapes != NULL)) n->out_shapes[i] = ct__shape(y);
         ct__node_attach(y, i ? ct__node_retain(n) : n, i);
         y->needs_grad = ct__is_float(y->dtype);
         if (!y->storage->tracked) y->storage->tracked = true; /* threads may share a parameter whose view this is */
     }
-    if (CT__UNLIKELY(ct__ad.segment != NULL)) kept = kept && ct__segment_join(n);
     return kept;
+}
+
+bool ct__node_record(const ct_call *c, size_t params)
+{
+    ct__node *n = node_for(c, params);
+    if (CT__UNLIKELY(!n)) return false;
+    const ct_tensor *y = c->out[0];
+    n->number = 1;
+    n->dtype = y->dtype;
+    n->rank = y->rank;
+    for (int i = 0; i < y->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)y->dim[i];
+    if (params) memcpy(n->params, c->params, params);
+    const bool connected = record_inputs(n, c), kept = record_outputs(n, c); /* from here on the results hold the node */
+    return connected && kept && (CT__LIKELY(!ct__ad.segment) || ct__segment_join(n));
 }
 
 /* ---- places ---- */
@@ -240,12 +281,12 @@ const char *ct__node_title(const ct__node *n)
 
 /* The place also goes to the nodes that the call made on its way: those that have none yet. Past a bound they stay without; each
  * node is noted once, so the walk costs no more than the recording did. */
-static void note(ct_tensor *t, const char *file, int line)
+static void note_behind(ct__node *first, const char *file, int line)
 {
     enum { DEPTH = 64 };
     ct__node *todo[DEPTH];
     int n = 0;
-    todo[n++] = t->graph;
+    todo[n++] = first;
     while (n > 0) {
         ct__node *node = todo[--n];
         if (node->file || !node->op) continue;
@@ -255,6 +296,19 @@ static void note(ct_tensor *t, const char *file, int line)
             if (node->in[i].from && !node->in[i].from->file) todo[n++] = node->in[i].from;
         }
     }
+}
+
+static void note(ct_tensor *t, const char *file, int line)
+{
+    ct__node *n = t->graph;
+    if (n->file || !n->op) return;
+    for (int i = 0; i < n->n_in; i++) {
+        if (CT__LIKELY(!n->in[i].from || n->in[i].from->file)) continue;
+        note_behind(n, file, line);
+        return;
+    }
+    n->file = file;
+    n->line = line;
 }
 
 static void share(void *node) { ((ct__node *)node)->shared = true; }

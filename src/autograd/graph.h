@@ -46,6 +46,24 @@ typedef struct ct__label {
     char text[];
 } ct__label;
 
+/* What a sweep notes of a node it meets (work.h). Nodes with one output have room for one in their own record, which the outermost
+ * sweep takes: so a sweep allocates nothing for them. */
+typedef struct ct__work {
+    struct ct__work *below; /* of a sweep further out */
+    struct ct__work *next;  /* the list of all records of the tour */
+    struct ct__work *later; /* in the order of rising numbers */
+    const struct ct__tour *owner;
+    struct ct__node *node;
+    int32_t n_out;
+    int32_t uses; /* forward: the nodes that have still to read it */
+    bool end;     /* one of the nodes that are looked for */
+    bool needed;  /* leads to one, or is one */
+    bool queued;
+    bool inside;    /* it is the node's own room */
+    bool held;      /* the tour has a reference of the node */
+    ct_tensor *g[]; /* of each output: its gradient, or its tangent; NULL: zero */
+} ct__work;
+
 enum { CT__NODE_DIMS = 5 };
 
 struct ct__node {
@@ -65,8 +83,8 @@ struct ct__node {
     uint8_t kept_outputs;    /* a bit for each output that was kept */
     int32_t dim[CT__NODE_DIMS]; /* of output 0, for those who look at the graph; without meaning where there are out_shapes */
     union { /* a sweep holds the nodes it works on, so a node never needs both */
-        struct ct__work *work; /* of the sweep under way */
-        ct__node *dying;       /* the next node to destroy */
+        ct__work *work;  /* of the sweep under way */
+        ct__node *dying; /* the next node to destroy */
     };
     ct__tangent *tangents;
     ct__hook_record *hooks;
@@ -82,6 +100,7 @@ struct ct__node {
     ct_shape *in_shapes; /* KEEP_SHAPES */
     ct_shape *out_shapes; /* several outputs, leaves, and what does not fit dim[]: to make and check gradients */
     void *params;
+    ct__work *room; /* for the outermost sweep */
 };
 
 /* The state of derivatives in a thread. */

@@ -62,11 +62,11 @@ static ct_tensor *products(const problem *p)
     bool ok = true;
     for (int64_t k = 0; ok && k < count; k++) {
         const int64_t left = n - k * most;
-        const int scope = ct_scope_begin();
+        const int scope = ct__scope_begin();
         part[k] = product(p, units(p->operation, from, k * most, left < most ? left : most), true, k == count - 1);
         ok = part[k] != NULL;
         if (ok) ct_scope_return(part[k]);
-        ct_scope_end(scope);
+        ct__scope_end(scope);
     }
     if (ok) all = count == 1 ? part[0] : ct__engine.concat(part, (int)count, 0);
     ct__pool_put(part, bytes);
@@ -126,7 +126,7 @@ ct_tensor *ct__jacobian(const char *operation, ct_function f, void *context, ct_
     if (mode != CT_MODE_AUTO && mode != CT_MODE_REVERSE && mode != CT_MODE_FORWARD)
         return ct__fail(CT_ERROR_VALUE, operation, "mode %d; expected CT_MODE_AUTO, CT_MODE_REVERSE or CT_MODE_FORWARD",
                         (int)mode);
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_linear_map *map = ct__linearize(operation, f, context, &x, 1, 1);
     ct_tensor *j = NULL;
     if (map) {
@@ -136,7 +136,7 @@ ct_tensor *ct__jacobian(const char *operation, ct_function f, void *context, ct_
         if (j) ct_scope_return(j);
     }
     ct_linear_free(map);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return j;
 }
 

@@ -63,7 +63,7 @@ bool ct__jvp(const char *operation, ct_function f, void *context, ct_tensor *con
     if (bytes > sizeof few && !(x = ct__pool_get(bytes))) return ct__fail_memory(operation, bytes);
     bool ok = ct__level_open(operation, &before) != 0;
     if (ok) {
-        const int scope = ct_scope_begin();
+        const int scope = ct__scope_begin();
         for (int i = 0; ok && i < n_in; i++) ok = (x[i] = dual(operation, in[i], tangents[i], i)) != NULL;
         ok = ok && ct__call_function(operation, f, context, x, x + n_in, n_out) &&
              hand_over(operation, x + n_in, out, dout, n_out);
@@ -71,7 +71,7 @@ bool ct__jvp(const char *operation, ct_function f, void *context, ct_tensor *con
             dout[i] = NULL;
             if (out) out[i] = NULL;
         }
-        ct_scope_end(scope);
+        ct__scope_end(scope);
         ct__level_close(before);
     }
     if (x != few) ct__pool_put(x, bytes);

@@ -47,6 +47,13 @@ bool ct_has_grad(const ct_tensor *leaf)
     return n && !n->op && n->grad;
 }
 
+ct_tensor *ct_grad_borrow(const ct_tensor *leaf)
+{
+    if (!ct__check("ct_grad_borrow", "leaf", leaf)) return NULL;
+    const ct__node *n = leaf->graph;
+    return n && !n->op && n->collects ? n->grad : NULL;
+}
+
 bool ct_zero_grad(ct_tensor *leaf)
 {
     ct__node *n = leaf_of("ct_zero_grad", leaf);

@@ -149,14 +149,14 @@ static bool multiply(product p, ct_tensor *const *t, ct_tensor **out)
     ct_shape lead;
     for (int j = 0; j < p.n_to; j++) out[j] = NULL;
     if (!leading(&p, t, &lead)) return false;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     bool ok = lead.rank ? run_stack(&p, t, lead, out) : run(&p, t, out);
     for (int j = 0; ok && j < p.n_to; j++) ok = out[j] || zeros(&p, lead, j, &out[j]);
     for (int j = 0; j < p.n_to; j++) {
         if (ok) ct_scope_return(out[j]);
         else out[j] = NULL;
     }
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return ok;
 }
 

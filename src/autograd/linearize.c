@@ -124,9 +124,9 @@ ct_linear_map *ct__linearize(const char *operation, ct_function f, void *context
     void *room = ct__pool_get(bytes); /* first for the function's results, then for the ends of its graph */
     if (!room) return ct__fail_memory(operation, bytes);
     ct_linear_map *map = map_new(operation, n_in, n_out);
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     const bool ok = map && record(operation, map, f, context, in, room) && connect(operation, map, in, room);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     ct__pool_put(room, bytes);
     if (ok) return map;
     ct_linear_free(map);

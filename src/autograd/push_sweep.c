@@ -47,7 +47,7 @@ static bool push(const ct__tour *t, work *w, ct_tensor *const *dx, ct_tensor **i
     ct_tensor *out[CT__MAX_OUTPUTS], *dy[CT__MAX_OUTPUTS];
     ct__node *n = w->node;
     ct_call c;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct__ad.file = n->file;
     ct__ad.line = n->line;
     ct__ad.rule = n->op;
@@ -57,7 +57,7 @@ static bool push(const ct__tour *t, work *w, ct_tensor *const *dx, ct_tensor **i
         if (dy[k] && CT__UNLIKELY(ct__ad.watching)) ok = ct__watch_tangent(&c, dx, dy[k]);
         ok = ok && add_tangent(w, k, dy[k]);
     }
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     if (!ok && n->file) ct_here_error(n->file, n->line);
     return ok;
 }

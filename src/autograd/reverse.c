@@ -56,7 +56,7 @@ static bool backward(const char *operation, ct_tensor *const *outputs, ct_tensor
 {
     ct__seed few[FEW], *seeds = room_for(operation, few, count, sizeof *seeds);
     if (!seeds) return false;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     const int n = make_seeds(operation, outputs, cotangents, count, seeds);
     bool ok = n >= 0;
     if (n == 0)
@@ -64,7 +64,7 @@ static bool backward(const char *operation, ct_tensor *const *outputs, ct_tensor
                       "%s does not depend on any tensor that needs a gradient (ct_requires_grad, or inside CT_NO_GRAD?)",
                       count == 1 ? ct__describe(outputs[0]) : "no output");
     if (ok) ok = ct__sweep(operation, seeds, n, NULL, 0, options);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     room_back(seeds, few, count, sizeof *seeds);
     return ok;
 }
@@ -142,11 +142,11 @@ bool ct_grad(ct_tensor *const *outputs, ct_tensor *const *cotangents, int n_outp
     }
     ct__seed few[FEW], *seeds = room_for("ct_grad", few, n_outputs, sizeof *seeds);
     if (!seeds) return false;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     const int n = make_seeds("ct_grad", outputs, cotangents, n_outputs, seeds);
     const bool ok = n >= 0 && gradients("ct_grad", seeds, n, inputs, n_inputs, grads, options);
     for (int i = 0; ok && i < n_inputs; i++) ct_scope_return(grads[i]);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     room_back(seeds, few, n_outputs, sizeof *seeds);
     return ok;
 }

@@ -26,6 +26,7 @@ typedef struct sweep {
     ct__target *targets;
     int n_targets;
     ct__queue queue;
+    work *leaves; /* those that were reached, linked by `later`: nothing waits for them, so they come last */
     harvest *harvests;
 } sweep;
 
@@ -61,9 +62,9 @@ ct_tensor *ct__grad_sum(ct_tensor *grad, ct_tensor *g, bool in_place)
         ct__bump(grad);
         return grad;
     }
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *sum = ct__own(ct__engine.add(grad, g));
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     ct__release(grad);
     return sum;
 }
@@ -75,15 +76,19 @@ static bool deliver(sweep *s, ct__node *n, int slot, ct_tensor *g)
     if (!w && !s->tour.everything) return true; /* leads to no target */
     if (!w && !(w = ct__work_new(&s->tour, n))) return false;
     if (!w->needed) return true;
-    if (g) {
-        const bool sum = w->g[slot] != NULL;
+    if (g && !w->g[slot]) {
+        w->g[slot] = ct__retain(g);
+    } else if (g) {
         w->g[slot] = ct__grad_sum(w->g[slot], g, !s->tour.options.create_graph && !ct__ad.active);
         if (!w->g[slot]) return false;
-        if (CT__UNLIKELY(sum && ct__ad.watching) && !ct__watch_sum(n, w->g[slot])) return false;
+        if (CT__UNLIKELY(ct__ad.watching) && !ct__watch_sum(n, w->g[slot])) return false;
     }
     if (w->queued) return true;
     w->queued = true;
-    return ct__queue_push(&s->queue, w);
+    if (n->op) return ct__queue_push(&s->queue, w);
+    w->later = s->leaves;
+    s->leaves = w;
+    return true;
 }
 
 /* ---- hooks ---- */
@@ -118,14 +123,14 @@ static bool run_hooks(sweep *s, work *w)
         ct_tensor **g = &w->g[h->slot], *after = NULL;
         if (!*g || !h->hook) continue; /* no hook: it was removed during a sweep */
         hooking call = {.s = s, .node = w->node, .hook = h};
-        const int rank = (int)ct__node_shape(w->node, h->slot).rank, scope = ct_scope_begin();
+        const int rank = (int)ct__node_shape(w->node, h->slot).rank, scope = ct__scope_begin();
         const bool ok = (*g)->rank > rank ? ct__each_slice(g, &rank, 1, &after, 1, run_hook, &call) : run_hook(&call, g, &after);
         if (ok && after && after != *g) {
             ct__retain(after);
             ct__release(*g);
             *g = after;
         }
-        ct_scope_end(scope);
+        ct__scope_end(scope);
         if (!ok) return false;
     }
     return true;
@@ -152,8 +157,9 @@ static bool harvest_leaf(sweep *s, work *w)
                         ct__describe(g), ct__describe_shape(leaf->out_shapes[0]));
     harvest *h = ct__slab_get(sizeof *h);
     if (!h) return ct__fail_memory(s->tour.operation, sizeof *h);
-    *h = (harvest){.next = s->harvests, .leaf = ct__node_retain(leaf), .grad = g ? ct__retain(g) : NULL};
+    *h = (harvest){.next = s->harvests, .leaf = leaf, .grad = g}; /* the tour keeps the node, and g is not needed there any more */
     s->harvests = h;
+    w->g[0] = NULL;
     return true;
 }
 
@@ -257,10 +263,10 @@ static bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
         ruling r = {.call = c, .rule = n->op->vjp[n->op->inputs == CT__VARIADIC ? 0 : i]};
         ct_tensor *dx = NULL;
         c->index = i;
-        const int scope = ct_scope_begin();
+        const int scope = ct__scope_begin();
         const bool ok = r.rule == ct__vjp_zero || by_rule(n, g, &dx, 1, run_rule, &r);
         if (dx) ct__retain(dx);
-        ct_scope_end(scope);
+        ct__scope_end(scope);
         if (!ok) return failed(s, n);
         const bool passed = pass(s, n, i, g, dx);
         if (dx) ct__release(dx);
@@ -305,7 +311,7 @@ static bool run(sweep *s, const work *w, ct_call *c)
     return run_rules(s, n, c, g);
 }
 
-/* Applies the rules of one node. */
+/* Applies the rules of one node. What they make and nobody keeps stays in the sweep's scope. */
 static bool step_back(sweep *s, work *w)
 {
     ct__node *n = w->node;
@@ -314,12 +320,10 @@ static bool step_back(sweep *s, work *w)
     if (!in) return false;
     bool zero = true;
     for (int k = 0; k < n->n_out; k++) zero = zero && !w->g[k];
-    const int scope = ct_scope_begin();
     ct__ad.file = n->file;
     ct__ad.line = n->line;
     ct__ad.rule = n->op;
     const bool ok = ct__rebuild_call(&s->tour, n, &c, in, out) && (zero ? pass_zeros(s, n) : run(s, w, &c));
-    ct_scope_end(scope);
     ct__operands_put(in, few, n->n_in);
     if (!ok && n->file) ct_here_error(n->file, n->line);
     if (ok && !s->tour.options.retain_graph) ct__node_drop_kept(n);
@@ -338,7 +342,10 @@ static void commit(harvest *h, bool create_graph, bool ok)
             leaf->grad = NULL;
             leaf->spent = false;
         }
-        if (ok && h->grad) {
+        if (ok && h->grad && !leaf->grad) {
+            leaf->grad = h->grad;
+            h->grad = NULL;
+        } else if (ok && h->grad) {
             leaf->grad = ct__grad_sum(leaf->grad, h->grad, !create_graph);
         } else if (ok && !leaf->grad) {
             leaf->grad = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)leaf->out_shapes[0].rank,
@@ -346,7 +353,6 @@ static void commit(harvest *h, bool create_graph, bool ok)
             if (leaf->grad) ct__fill(leaf->grad, 0);
         }
         if (h->grad) ct__release(h->grad);
-        ct__node_release(leaf);
         ct__slab_put(h, sizeof *h);
         h = next;
     }
@@ -358,6 +364,15 @@ static bool process(sweep *s, work *w)
     if (w->end) take_targets(s, w);
     if (w->node->op) return step_back(s, w);
     return !s->tour.everything || harvest_leaf(s, w);
+}
+
+/* What comes next; NULL at the end. */
+static inline work *next_of(sweep *s)
+{
+    if (s->queue.first) return ct__queue_pop(&s->queue);
+    work *w = s->leaves;
+    if (w) s->leaves = w->later;
+    return w;
 }
 
 bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__target *targets, int n_targets,
@@ -372,15 +387,21 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
     const ct_op *rule = ct__ad.rule;
     work *order;
     bool ok = n_targets == 0 || ct__tour_mark(&s.tour, seeds, n_seeds, targets, n_targets, &order);
-    for (int i = 0; ok && i < n_seeds; i++) ok = deliver(&s, seeds[i].node, seeds[i].slot, seeds[i].grad);
-    while (ok && s.queue.n) {
-        work *w = ct__queue_pop(&s.queue);
-        ok = process(&s, w);
-        ct__work_free(w);
+    const int scope = ct__scope_begin();
+    for (int i = 0; ok && i < n_seeds; i++) {
+        ok = deliver(&s, seeds[i].node, seeds[i].slot, seeds[i].grad);
+        work *w = ct__work_of(&s.tour, seeds[i].node);
+        if (w) ct__work_hold(w);
     }
+    for (work *w; ok && (w = next_of(&s)) != NULL;) {
+        ok = process(&s, w);
+        ct__work_clear(w);
+        ct__scope_clear(scope);
+    }
+    ct__scope_end(scope);
+    commit(s.harvests, options.create_graph, ok);
     ct__tour_end(&s.tour);
     ct__queue_free(&s.queue);
-    commit(s.harvests, options.create_graph, ok);
     for (int i = 0; !ok && i < n_targets; i++) {
         if (targets[i].grad) ct__release(targets[i].grad);
         targets[i].grad = NULL;

@@ -47,10 +47,10 @@ bool ct_taylor(ct_function f, void *context, ct_tensor *x, ct_tensor *direction,
     if (!check(f, x, direction, order, derivatives)) return false;
     line l = {.f = f, .context = context, .v = direction, .order = order};
     ct_tensor *all[CT__MAX_LEVELS + 1];
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     const bool ok = order ? along(&l, &x, all) == 0 : ct__call_function("ct_taylor", f, context, &x, all, 1);
     if (ok && order == 0) all[0] = ct_alias(all[0]);
     for (int k = 0; ok && k <= order; k++) derivatives[k] = ct_scope_return(all[k]);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return ok && derivatives[0];
 }

@@ -22,16 +22,22 @@ static bool grow(ct__queue *q)
     return true;
 }
 
-bool ct__queue_push(ct__queue *q, ct__work *w)
+bool ct__queue_push_slow(ct__queue *q, ct__work *w)
 {
     if (q->n == q->room && !grow(q)) return false;
+    if (number_of(w) > number_of(q->first)) {
+        ct__work *first = q->first;
+        q->first = w;
+        w = first;
+    }
     size_t i = q->n++;
     for (; i && number_of(q->heap[(i - 1) / 2]) < number_of(w); i = (i - 1) / 2) q->heap[i] = q->heap[(i - 1) / 2];
     q->heap[i] = w;
     return true;
 }
 
-ct__work *ct__queue_pop(ct__queue *q)
+/* The first of the heap. */
+ct__work *ct__queue_pop_slow(ct__queue *q)
 {
     ct__work *top = q->heap[0], *last = q->heap[--q->n];
     size_t i = 0;
@@ -55,32 +61,46 @@ static size_t work_size(int n_out) { return sizeof(ct__work) + (size_t)n_out * s
 
 ct__work *ct__work_new(ct__tour *t, ct__node *n)
 {
-    ct__work *w = ct__slab_get(work_size(n->n_out));
-    if (!w) return ct__fail_memory(t->operation, work_size(n->n_out));
-    *w = (ct__work){.below = n->work, .next = t->all, .at = &t->all, .owner = t, .node = ct__node_retain(n), .n_out = n->n_out,
-                    .needed = t->everything};
-    for (int i = 0; i < n->n_out; i++) w->g[i] = NULL;
-    if (t->all) t->all->at = &w->next;
+    const bool inside = n->room && !n->work;
+    ct__work *w = CT__LIKELY(inside) ? n->room : ct__slab_get(work_size(n->n_out));
+    if (CT__UNLIKELY(!w)) return ct__fail_memory(t->operation, work_size(n->n_out));
+    *w = (ct__work){.below = n->work, .next = t->all, .owner = t, .node = n, .n_out = n->n_out, .needed = t->everything,
+                    .inside = inside};
+    w->g[0] = NULL;
+    for (int i = 1; i < n->n_out; i++) w->g[i] = NULL;
     t->all = w;
     n->work = w;
     return w;
 }
 
-void ct__work_free(ct__work *w)
+static void put(ct__work *w)
 {
-    for (int i = 0; i < w->n_out; i++) {
-        if (w->g[i]) ct__release(w->g[i]);
-    }
-    *w->at = w->next;
-    if (w->next) w->next->at = w->at;
-    w->node->work = w->below;
-    ct__node_release(w->node);
-    ct__slab_put(w, work_size(w->n_out));
+    if (CT__UNLIKELY(!w->inside)) ct__slab_put(w, work_size(w->n_out));
 }
 
+/* Nodes are released last: with one of them any other may go, and the records in them. */
 void ct__tour_end(ct__tour *t)
 {
-    while (t->all) ct__work_free(t->all);
+    ct__work *held = NULL;
+    for (ct__work *w = t->all, *next; w; w = next) {
+        next = w->next;
+        ct__work_clear(w);
+        w->node->work = w->below;
+        if (!w->held) {
+            put(w);
+            continue;
+        }
+        w->later = held;
+        held = w;
+    }
+    while (held) {
+        ct__work *w = held;
+        ct__node *n = w->node;
+        held = w->later;
+        put(w);
+        ct__node_release(n);
+    }
+    t->all = NULL;
 }
 
 /* ---- which nodes lead where ---- */
@@ -94,6 +114,7 @@ static bool mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest
         if (!n) continue;
         if (!ct__work_of(t, n) && !ct__work_new(t, n)) return false;
         n->work->end = n->work->needed = true;
+        ct__work_hold(n->work);
         if (n->number < *lowest) *lowest = n->number;
     }
     return true;
@@ -118,8 +139,12 @@ static bool discover(ct__tour *t, const ct__end *from, int n_from, uint64_t lowe
     ct__queue q = {0};
     bool ok = true;
     *order = NULL;
-    for (int i = 0; ok && i < n_from; i++) ok = meet(t, &q, from[i].node, lowest);
-    while (ok && q.n) {
+    for (int i = 0; ok && i < n_from; i++) {
+        ok = meet(t, &q, from[i].node, lowest);
+        ct__work *w = ct__work_of(t, from[i].node);
+        if (w) ct__work_hold(w);
+    }
+    while (ok && q.first) {
         ct__work *w = ct__queue_pop(&q);
         w->queued = false;
         w->later = *order;

@@ -2,18 +2,17 @@
  * work.h - what the two sweeps share: a record of work on every node they meet, the queue by number, and the call as rules see
  * it.
  *
- * Records are stacked on the node, so that a sweep inside a rule or hook can meet the same node. A node's number is larger than
+ * Records are stacked on the node, so that a sweep inside a rule or hook can meet the same node. They stay there until the tour ends,
+ * and so do the nodes: the tour holds those it started from, and these hold all others. A node's number is larger than
  * those of its inputs: nodes numbered below all that are looked for lead to none of them, and the history behind these is never
  * walked. Nor are leaves touched that nobody looks for: parameters that threads share.
  *
- * Invariant: whatever happens, every record is taken off its node and freed by ct__tour_end.
+ * Invariant: whatever happens, every record is taken off its node by ct__tour_end.
  */
 #ifndef CT_WORK_INTERNAL_H
 #define CT_WORK_INTERNAL_H
 
 #include "autograd/sweep.h"
-
-typedef struct ct__work ct__work;
 
 /* One sweep's walk over a graph. */
 typedef struct ct__tour {
@@ -23,32 +22,46 @@ typedef struct ct__tour {
     ct__work *all;
 } ct__tour;
 
-struct ct__work {
-    ct__work *below;      /* of a sweep further out */
-    ct__work *next, **at; /* the list of all records of the tour */
-    const ct__tour *owner;
-    ct__node *node; /* held */
-    ct__work *later; /* in the order of rising numbers */
-    int32_t n_out;
-    int32_t uses; /* forward: the nodes that have still to read it */
-    bool end;     /* one of the nodes that are looked for */
-    bool needed;  /* leads to one, or is one */
-    bool queued;
-    ct_tensor *g[]; /* of each output: its gradient, or its tangent; NULL: zero */
-};
-
-/* Work by falling number. */
+/* Work by falling number: the first of all, and the others in a heap. In a chain the heap stays empty. */
 typedef struct ct__queue {
+    ct__work *first;
     ct__work **heap;
     size_t n, room;
 } ct__queue;
 
-bool ct__queue_push(ct__queue *q, ct__work *w);
-ct__work *ct__queue_pop(ct__queue *q);
+bool ct__queue_push_slow(ct__queue *q, ct__work *w);
+ct__work *ct__queue_pop_slow(ct__queue *q);
+static inline bool ct__queue_push(ct__queue *q, ct__work *w)
+{
+    if (CT__UNLIKELY(q->first != NULL)) return ct__queue_push_slow(q, w);
+    q->first = w;
+    return true;
+}
+static inline ct__work *ct__queue_pop(ct__queue *q)
+{
+    ct__work *w = q->first;
+    q->first = q->n ? ct__queue_pop_slow(q) : NULL;
+    return w;
+}
 void ct__queue_free(ct__queue *q);
 
+/* Puts a record on a node, which must outlive the tour: by ct__work_hold, or because another node of the tour leads to it. */
 ct__work *ct__work_new(ct__tour *t, ct__node *n);
-void ct__work_free(ct__work *w);
+/* Hooks and rules are the user's code, which may free what it can reach: the ends of a tour are held. */
+static inline void ct__work_hold(ct__work *w)
+{
+    if (!w->held) ct__node_retain(w->node);
+    w->held = true;
+}
+/* Lets go what reached the node. */
+static inline void ct__work_clear(ct__work *w)
+{
+    for (int i = 0; i < w->n_out; i++) {
+        ct_tensor *g = w->g[i];
+        w->g[i] = NULL;
+        if (g) ct__release(g);
+    }
+}
 void ct__tour_end(ct__tour *t);
 /* The tour's record at a node; NULL where it has none. */
 static inline ct__work *ct__work_of(const ct__tour *t, const ct__node *n)

@@ -74,6 +74,33 @@ static inline void ct__scope_unlink(ct__link *link)
     if (link->next) link->next->at = link->at;
     link->at = NULL;
 }
+/* ct_scope_begin and ct_scope_end, for the ways that are short: a head that lies beside that of the scope around it, a list that is
+ * empty. Heads stand in chunks of CT__SCOPE_CHUNK. */
+enum { CT__SCOPE_CHUNK = 64 };
+static inline int ct__scope_begin(void)
+{
+    const int scope = ct__self.scopes + 1;
+    if (CT__UNLIKELY((scope - 1) % CT__SCOPE_CHUNK == 0)) return ct_scope_begin();
+    ct__self.scopes = scope;
+    *++ct__self.scope_head = NULL;
+    return scope;
+}
+static inline void ct__scope_end(int scope)
+{
+    if (CT__UNLIKELY(ct__self.scopes != scope || (scope - 1) % CT__SCOPE_CHUNK == 0 || *ct__self.scope_head)) {
+        ct_scope_end(scope);
+        return;
+    }
+    ct__self.scopes = scope - 1;
+    ct__self.scope_head--;
+}
+/* Releases what is in a scope and ends what was opened in it; the scope itself stays open. */
+static inline void ct__scope_clear(int scope)
+{
+    if (CT__LIKELY(ct__self.scopes == scope && !*ct__self.scope_head)) return;
+    ct_scope_end(scope);
+    ct_scope_begin();
+}
 /* Gives a new object to the innermost scope, if one is open. */
 static inline void ct__scope_adopt(ct__link *link)
 {
@@ -108,12 +135,17 @@ static inline void ct__slab_put(void *record, size_t bytes)
     r->next = *list;
     *list = r;
 }
-/* Sets the first lines of a record to zero, a few stores each (compilers call memset, or worse, for such sizes). */
-static inline void ct__slab_clear(void *record, size_t bytes)
+/* Sets the first `bytes` of a record to zero by a store for each 16 (compilers make a loop or a call of memset of what they recognize
+ * as one, so the zero is hidden from them). */
+static inline __attribute__((always_inline)) void ct__slab_clear(void *record, size_t bytes)
 {
     typedef long long line __attribute__((vector_size(16), may_alias));
-    line *at = (line *)record;
-    for (size_t i = 0; i < (bytes + 15) / 16; i++) at[i] = (line){0};
+    line *at = (line *)record, zero = {0};
+#ifdef __SSE2__
+    __asm__("" : "+x"(zero));
+#endif
+#pragma GCC unroll 16
+    for (size_t i = 0; i < (bytes + 15) / 16; i++) at[i] = zero;
 }
 /* From now on the end of the calling thread gives back what it holds. False when memory is out. */
 bool ct__thread_register(void);

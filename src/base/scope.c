@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { CHUNK = 64 };
+enum { CHUNK = CT__SCOPE_CHUNK };
 
 void (*ct__link_release)(ct__link *link);
 
@@ -32,6 +32,7 @@ static bool grow(void)
 int ct_scope_begin(void)
 {
     const int scope = ct__self.scopes + 1;
+    if (CT__LIKELY((scope - 1) % CHUNK != 0)) return ct__scope_begin();
     if (CT__UNLIKELY(scope > ct__self.scope_chunk_count * CHUNK) && !grow()) {
         ct__fail_memory("ct_scope_begin", CHUNK * sizeof(ct__link *));
         return scope; /* ending it does no harm; what would be in it stays in the scope around it */
@@ -47,10 +48,11 @@ void ct_scope_end(int number)
 {
     if (number < 1) return;
     while (ct__self.scopes >= number) {
-        ct__link **head = head_of(ct__self.scopes);
-        while (*head) {
-            ct__link *link = *head;
-            ct__scope_unlink(link);
+        ct__link **head = ct__self.scope_head, *link;
+        while ((link = *head) != NULL) {
+            *head = link->next;
+            if (link->next) link->next->at = head;
+            link->at = NULL;
             ct__link_release(link);
         }
         ct__self.scopes--;

@@ -253,16 +253,15 @@ ct_optimizer *ct_optim_adamw_of(ct_tensor *const *parameters, int count, double 
 
 /* ---- a step ------------------------------------------------------------------------------------------- */
 
-/* Notes in every slot its gradient, a handle of the open scope, where it has one to step by. How many have; -1 on failure. */
+/* Notes in every slot its gradient, borrowed or of the open scope, where it has one to step by. How many have; -1 on failure. */
 static int find_gradients(ct_optimizer *o)
 {
     int found = 0;
     for (int i = 0; i < o->count; i++) {
         slot *s = &o->slots[i];
-        s->g = NULL;
-        if (!ct_needs_grad(s->param) || !ct_has_grad(s->param)) continue;
-        s->g = ct_grad_of(s->param);
-        if (s->g && !ct_is_contiguous(s->g)) s->g = ct_contiguous(s->g);
+        s->g = ct_grad_borrow(s->param);
+        if (!s->g) continue;
+        if (!ct_is_contiguous(s->g)) s->g = ct_contiguous(s->g);
         if (!s->g) return -1;
         found++;
     }

@@ -37,12 +37,12 @@ static bool forward(const ct_call *c)
 static ct_tensor *compare(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y)
 {
     if (!ct__check(title, "x", x) || !ct__check(title, "y", y)) return NULL;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     const bool bools = x->dtype == CT_BOOL && y->dtype == CT_BOOL && ct__same_shape(x, y); /* compared as bytes */
     const bool ready = bools || !ct__needs_matching(x, y) || ct__match(title, &x, &y, false);
     ct_tensor *in[] = {x, y}, *z = ready ? ct__apply(op, in, 2, NULL) : NULL;
     if (z) ct_scope_return(z);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return z;
 }
 
@@ -71,12 +71,12 @@ static ct_tensor *logic(const ct_op *op, const char *title, ct_tensor *x, ct_ten
     ct_shape shape;
     if (!ct__broadcast(ct__shape(x), ct__shape(y), &shape))
         return ct__fail(CT_ERROR_SHAPE, title, "shapes do not broadcast: x is %s, y is %s", ct__describe(x), ct__describe(y));
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *in[] = {truth(title, x), truth(title, y)};
     for (int i = 0; i < 2; i++) in[i] = in[i] ? ct__to_shape(in[i], shape) : NULL;
     ct_tensor *z = in[0] && in[1] ? ct__apply(op, in, 2, NULL) : NULL;
     if (z) ct_scope_return(z);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return z;
 }
 
@@ -90,10 +90,10 @@ LOGIC(logical_xor, "x xor y")
 static ct_tensor *test(const ct_op *op, const char *title, ct_tensor *x, bool of_floats)
 {
     if (!ct__check(title, "x", x)) return NULL;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *in = of_floats ? ct__to_float(x) : truth(title, x), *y = in ? ct__apply(op, &in, 1, NULL) : NULL;
     if (y) ct_scope_return(y);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return y;
 }
 

@@ -180,7 +180,7 @@ bool ct_split(ct_tensor *x, int axis, int count, ct_tensor **parts)
                         "%d equal parts of axis %d of x, which is %s; expected a divisor of %lld (ct_slice cuts anywhere)",
                         count, at, ct__describe(x), (long long)x->dim[at]);
     const int64_t length = x->dim[at] / count;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     bool ok = true;
     for (int i = 0; ok && i < count; i++) {
         parts[i] = ct_slice(x, at, i * length, (i + 1) * length, 1);
@@ -190,6 +190,6 @@ bool ct_split(ct_tensor *x, int axis, int count, ct_tensor **parts)
         if (ok) ct_scope_return(parts[i]);
         else parts[i] = NULL;
     }
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return ok;
 }

@@ -42,8 +42,10 @@ static int cost_of(const ct_op *op) { return ((const place *)op->impl)->cost; }
 
 static bool forward(const ct_call *c)
 {
-    ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL};
-    ct__map(kernels_of(c->op)->forward[c->dtype], 1, operands, 1 + c->n_in, c->params, cost_of(c->op));
+    const ct__kernel kernel = kernels_of(c->op)->forward[c->dtype];
+    ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : c->in[0]};
+    if (CT__LIKELY(ct__map_small(kernel, operands, 3, c->params))) return true;
+    ct__map(kernel, 1, operands, 1 + c->n_in, c->params, cost_of(c->op));
     return true;
 }
 
@@ -56,8 +58,10 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
         if (!need[i]) continue;
         gx[i] = ct__tensor_like(c->op->name, g[0], c->dtype);
         if (!gx[i]) return false;
-        ct_tensor *unary[] = {gx[i], g[0], x, z}, *binary[] = {gx[i], g[0], x, y, z};
-        ct__map(kernels_of(c->op)->slope[i][c->dtype], 1, c->n_in > 1 ? binary : unary, 3 + c->n_in, c->params, cost_of(c->op));
+        ct_tensor *operands[] = {gx[i], g[0], x, c->n_in > 1 ? y : z, z};
+        const ct__kernel kernel = kernels_of(c->op)->slope[i][c->dtype];
+        if (CT__LIKELY(ct__map_small(kernel, operands, 5, c->params))) continue;
+        ct__map(kernel, 1, operands, 3 + c->n_in, c->params, cost_of(c->op));
     }
     return true;
 }
@@ -187,10 +191,10 @@ static ct_tensor *unary(const ct_op *op, const char *title, ct_tensor *x, const 
 {
     if (!ct__check(title, "x", x)) return NULL;
     if (CT__LIKELY(ct__is_float(x->dtype) || (!floats && x->dtype != CT_BOOL))) return apply1(op, x, params);
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *f = ct__to_dtype(x, CT_F32), *y = f ? apply1(op, f, params) : NULL;
     if (y) ct_scope_return(y);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return y;
 }
 
@@ -216,12 +220,12 @@ static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_te
     if (!ct__check(title, y_first ? "y" : "x", x) || !ct__check(title, y_first ? "x" : "y", y)) return NULL;
     if (CT__LIKELY(!ct__needs_matching(x, y) && (!floats || ct__is_float(x->dtype)))) return apply2(op, title, x, y);
     const bool weak = x->weak && y->weak;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     const bool matched = y_first ? ct__match(title, &y, &x, floats) : ct__match(title, &x, &y, floats);
     ct_tensor *z = matched ? apply2(op, title, x, y) : NULL;
     if (z) z->weak = weak;
     if (z) ct_scope_return(z);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return z;
 }
 

@@ -29,6 +29,7 @@ static ct__matrix matrix_of(const ct_tensor *t, bool transposed)
 /* Do its elements lie at places of their own, with positive strides? BLIS takes no others. */
 static bool regular(const ct_tensor *t)
 {
+    if (CT__LIKELY(t->dense && t->count)) return true;
     const ct__matrix m = matrix_of(t, false);
     return m.row > 0 && m.column > 0 && (m.row >= m.column * m.columns || m.column >= m.row * m.rows);
 }
@@ -45,7 +46,11 @@ static ct_tensor *made_regular(ct_tensor *t)
 /* z = op(a) op(b) + beta z for tensors with equal leading axes. z is contiguous. */
 static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb, double beta)
 {
-    const int scope = ct_scope_begin();
+    if (CT__LIKELY(z->rank == 2 && regular(a) && regular(b))) {
+        ct__gemm(z->dtype, 1, 1, matrix_of(a, ta), 0, matrix_of(b, tb), 0, beta, matrix_of(z, false), 0);
+        return true;
+    }
+    const int scope = ct__scope_begin();
     a = made_regular(a);
     b = a ? made_regular(b) : NULL;
     if (b) {
@@ -61,7 +66,7 @@ static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb,
             ct__gemm(z->dtype, batch, 1, ma, sa, mb, sb, beta, mz, sz);
         }
     }
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return b != NULL;
 }
 
@@ -225,10 +230,10 @@ ct_tensor *ct_matmul(ct_tensor *a, ct_tensor *b)
         ct_tensor *in[] = {a, b};
         return ct__apply(&ct__op_matmul, in, 2, NULL);
     }
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *z = matmul_any(a, b);
     if (z) ct_scope_return(z);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return z;
 }
 
@@ -275,12 +280,26 @@ static ct_tensor *affine_jvp_b(const ct_call *c, ct_tensor *db)
     return ct_expand(ct_unsqueeze(db, -2), rows);
 }
 
+/* The column sums of g. Few rows go straight to the kernel, in the order in which ct__reduce would send them. */
+static bool bias_gradient(const ct_tensor *g, ct_tensor *gb)
+{
+    enum { FEW = 2048 };
+    const int64_t m = g->dim[0];
+    if (!g->dense || m < 1 || m > CT__REDUCE_ROWS || g->count > FEW || g->count == 0)
+        return ct__reduce("ct_affine", CT__SUM, g, 1, NULL, 1, gb->data);
+    static const double zero[4];
+    const char *row[CT__REDUCE_ROWS];
+    for (int64_t i = 0; i < m; i++) row[i] = g->data + (size_t)(i * g->dim[1]) * ct__size(g);
+    ct__reduce_kernels_now()->reducer[CT__SUM][g->dtype].columns(row, m, g->dim[1], &(ct__term){.about = zero}, gb->data);
+    return true;
+}
+
 static bool affine_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
     if (!matmul_fused(c, g, need, gx)) return false;
     if (!need[2]) return true;
     gx[2] = ct__tensor_new("ct_affine", c->dtype, 1, &g[0]->dim[1]);
-    return gx[2] && ct__reduce("ct_affine", CT__SUM, g[0], 1, NULL, 1, gx[2]->data);
+    return gx[2] && bias_gradient(g[0], gx[2]);
 }
 
 const ct_op ct__op_affine = {
@@ -328,9 +347,9 @@ ct_tensor *ct_affine(ct_tensor *x, ct_tensor *w, ct_tensor *b)
     if (!affine_check(x, w, b)) return NULL;
     if (CT__LIKELY(x->rank == 2 && x->dtype == w->dtype && w->dtype == b->dtype && ct__is_float(x->dtype)))
         return ct__apply(&ct__op_affine, (ct_tensor *[]){x, w, b}, 3, NULL);
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *z = affine_any(x, w, b);
     if (z) ct_scope_return(z);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return z;
 }

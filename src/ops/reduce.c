@@ -122,10 +122,10 @@ ct_tensor *ct__cast_and_reduce(const char *operation, const ct_op *op, ct_tensor
     ct__axes_params p;
     if (!ct__check(operation, "x", x) || !ct__axes_params_of(operation, x, axes, keepdim, &p)) return NULL;
     p.correction = correction;
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *cast = ct_cast(x, dtype), *y = cast ? ct__apply1(op, cast, &p) : NULL;
     if (y) ct_scope_return(y);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return y;
 }
 
@@ -152,6 +152,16 @@ static bool reduce_forward(const ct_call *c)
 
 static ct_tensor *sum_vjp(const ct_call *c, ct_tensor *const *g) { return ct__spread(c, g[0]); }
 
+enum { FEW = 4096 };
+
+/* As many elements as are written rather than repeated by strides of 0? */
+static bool few(ct_shape s)
+{
+    int64_t count = 1;
+    for (int i = 0; i < s.rank; i++) count *= s.dim[i];
+    return count <= FEW;
+}
+
 /* gx = g / n repeated along the reduced axes: a view by strides of 0, or, where that is short, the numbers themselves, which
  * later kernels read with less ado. */
 static bool spread_fused(const ct_call *c, ct_tensor *const *g, double n, ct_tensor **gx)
@@ -160,7 +170,12 @@ static bool spread_fused(const ct_call *c, ct_tensor *const *g, double n, ct_ten
     const ct_shape x = ct__in_shape(c, 0);
     const unsigned mask = ct__axes_front(p, (int)x.rank);
     const char *title = ((const reducing *)c->op->impl)->title;
-    int64_t stride[CT_MAX_RANK], count = 1;
+    if (g[0]->count == 1 && few(x)) { /* one number everywhere; a quotient of floats is the same rounded from f64 */
+        gx[0] = ct__tensor_new(title, c->dtype, (int)x.rank, x.dim);
+        if (gx[0]) ct__fill(gx[0], ct__load(g[0]->data, c->dtype) / n);
+        return gx[0] != NULL;
+    }
+    int64_t stride[CT_MAX_RANK];
     ct_tensor *part = g[0];
     if (n != 1) {
         part = ct_div(g[0], ct__number(c, n));
@@ -176,11 +191,10 @@ static bool spread_fused(const ct_call *c, ct_tensor *const *g, double n, ct_ten
         const bool reduced = mask >> i & 1u;
         stride[i] = reduced ? 0 : part->stride[k];
         k += !reduced || p->keepdim;
-        count *= x.dim[i];
     }
     ct_tensor *view = ct__tensor_view(part, (int)x.rank, x.dim, stride, part->data);
     gx[0] = view;
-    if (!view || count > 4096 || view->dense) return view != NULL;
+    if (!view || !few(x) || view->dense) return view != NULL;
     gx[0] = ct__tensor_new(title, c->dtype, (int)x.rank, x.dim);
     if (gx[0]) ct__copy(gx[0], view);
     return gx[0] != NULL;

@@ -59,9 +59,9 @@ ct_tensor *ct_where(ct_tensor *condition, ct_tensor *x, ct_tensor *y)
     if (condition->dtype != CT_BOOL)
         return ct__fail(CT_ERROR_DTYPE, "ct_where", "the condition is %s; expected bool: a comparison, or ct_cast(condition, CT_BOOL)",
                         ct__describe(condition));
-    const int scope = ct_scope_begin();
+    const int scope = ct__scope_begin();
     ct_tensor *z = selected(condition, x, y);
     if (z) ct_scope_return(z);
-    ct_scope_end(scope);
+    ct__scope_end(scope);
     return z;
 }

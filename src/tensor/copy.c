@@ -159,8 +159,15 @@ void ct__store(char *at, ct_dtype dtype, double value)
 
 void ct__fill(ct_tensor *t, double value)
 {
+    enum { FEW = 64 };
     char element[8];
     ct__store(element, t->dtype, value);
+    if (t->dense && t->count <= FEW) { /* not worth a plan */
+        const size_t size = ct__size(t);
+        if (size == 4) for (int64_t i = 0; i < t->count; i++) memcpy(t->data + 4 * i, element, 4);
+        else for (int64_t i = 0; i < t->count; i++) memcpy(t->data + size * (size_t)i, element, size);
+        return;
+    }
     ct_tensor source = *t; /* the one element, repeated: never given to anyone */
     source.dense = false;
     source.data = element;

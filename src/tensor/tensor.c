@@ -42,11 +42,17 @@ static void storage_retain(ct__storage *s)
     else s->refs++;
 }
 
-static void storage_release(ct__storage *s)
+static inline void storage_release(ct__storage *s)
 {
     const int32_t left = CT__UNLIKELY(s->shared) ? __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) : --s->refs;
     if (left > 0) return;
     const size_t size = record_size(s);
+    if (CT__LIKELY(s->inside && !s->gone)) { /* nothing but the record */
+        ct__self.live.storages--;
+        ct__self.live.bytes -= (int64_t)s->bytes;
+        ct__slab_put(owner_of(s), size);
+        return;
+    }
     let_go(s);
     ct__slab_put(owner_of(s), size);
 }
@@ -72,19 +78,19 @@ static void *record_back(ct_tensor *t, size_t size, const char *operation, size_
 }
 
 /* Row-major strides. A length of 0 counts as 1 in them, and what then overflows is never taken: it only must not be undefined. */
-static void lay_out(ct_tensor *t, int rank, const int64_t *dim)
+static inline void lay_out(ct_tensor *t, int rank, const int64_t *dim)
 {
     uint64_t step = 1;
-    t->count = 1;
+    bool empty = false;
+#pragma GCC unroll 1
     for (int i = rank - 1; i >= 0; i--) {
+        const uint64_t n = (uint64_t)dim[i];
         t->dim[i] = dim[i];
         t->stride[i] = (int64_t)step;
-        step *= dim[i] ? (uint64_t)dim[i] : 1;
+        empty = empty || n == 0;
+        step *= n ? n : 1;
     }
-    for (int i = 0; i < rank; i++) {
-        if (dim[i] == 0) t->count = 0;
-    }
-    if (t->count) t->count = (int64_t)step;
+    t->count = empty ? 0 : (int64_t)step;
 }
 
 static int64_t count_of(int rank, const int64_t *dim)
