@@ -350,6 +350,15 @@ static bool every_affine(int number, entry *e)
     return true;
 }
 
+/* 1, -1, 1, ... as long as the vector b. */
+static ct_tensor *signs_like(ct_tensor *b)
+{
+    const ct_dtype dtype = ct_dtype_of(b);
+    ct_tensor *i = ct_arange(0, (double)ct_dim(b, 0), 1, dtype);
+    return ct_sub(ct_scalar(1), ct_mul(ct_scalar(2), ct_sub(i, ct_mul(ct_scalar(2), ct_floor(ct_mul(i, ct_scalar(0.5)))))));
+}
+#define TURNS(b) signs_like(b)
+
 /* Rows of length 2 or 3, for a covariance matrix or for that many classes. */
 static bool every_row(int number, entry *e)
 {

@@ -49,6 +49,41 @@ static void linear_is_x_w_plus_b(void **state)
     ct_module_free(m);
 }
 
+static void count_calls(void *context, const ct_traced_call *call)
+{
+    (void)call;
+    ++*(int *)context;
+}
+
+/* A layer and its activation are one operation, with the values and gradients of two; two where a tracer listens. */
+static void layers_take_their_activation_with_them(void **state)
+{
+    (void)state;
+    ct_module *(*const activations[])(void) = {ct_nn_relu, ct_nn_tanh, ct_nn_sigmoid};
+    ct_tensor *(*const functions[])(ct_tensor *) = {ct_relu, ct_tanh, ct_sigmoid};
+    for (int i = 0; i < 3; i++) {
+        ct_module *net = ct_nn_sequential(ct_nn_linear(5, 7), activations[i]());
+        ct_tensor *w = ct_module_find(net, "0.weight"), *b = ct_module_find(net, "0.bias");
+        ct_tensor *x = ct_uniform(ct_shape(3, 5), -1, 1, CT_F32);
+        ct_tensor *p[] = {w, b}, *g[2], *expected[2];
+        const int64_t before = ct_count().operations;
+        ct_tensor *y = ct_forward(net, x);
+        assert_int_equal(ct_count().operations, before + 1);
+        ct_tensor *z = functions[i](ct_affine(x, w, b));
+        assert_true(ct_allclose(ct_detach(y), ct_detach(z), 1e-6, 1e-7));
+        ct_tensor *sum = ct_sum(ct_square(y), CT_ALL, false), *other = ct_sum(ct_square(z), CT_ALL, false);
+        assert_true(ct_grad(&sum, NULL, 1, p, 2, g, (ct_grad_options){0}));
+        assert_true(ct_grad(&other, NULL, 1, p, 2, expected, (ct_grad_options){0}));
+        for (int k = 0; k < 2; k++) assert_true(ct_allclose(g[k], expected[k], 1e-5, 1e-6));
+        int calls = 0;
+        const ct_tracer none = ct_trace((ct_tracer){count_calls, &calls});
+        assert_true(ct_equal(ct_detach(ct_forward(net, x)), ct_detach(z)));
+        ct_trace(none);
+        assert_int_equal(calls, 2);
+        ct_module_free(net);
+    }
+}
+
 static void linear_starts_uniform(void **state)
 {
     (void)state;
@@ -374,6 +409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         scoped_test(linear_is_x_w_plus_b),
+        scoped_test(layers_take_their_activation_with_them),
         scoped_test(linear_starts_uniform),
         scoped_test(linear_options),
         scoped_test(linear_refuses),

@@ -180,8 +180,9 @@ static bool has_derivative(const ct_op *op)
 
 /* Operations that cannot have an operand of rank 0, because they work along an axis. (Sums over all axes and none take one.) */
 static const char *const without_scalars[] = {
-    "matmul", "affine", "slice", "slice_scatter", "select", "diagonal", "diag", "pad", "concat", "index_select", "index_add",
-    "gather", "scatter_add", "cumsum", "softmax", "log_softmax", "softmax_cross_entropy", "whiten", /* an axis, rows or columns */
+    "matmul", "affine", "affine_relu", "affine_tanh", "affine_sigmoid", /* rows and columns */
+    "slice", "slice_scatter", "select", "diagonal", "diag", "pad", "concat", "index_select", "index_add", "gather", "scatter_add",
+    "cumsum", "softmax", "log_softmax", "softmax_cross_entropy", "whiten", /* an axis */
     "std", /* one element is its kink: special_reduce.def */
 };
 

@@ -161,6 +161,12 @@ CT_API ct_tensor *ct_cumsum(ct_tensor *x, int axis);
 CT_API ct_tensor *ct_matmul(ct_tensor *a, ct_tensor *b);
 /* x W + b in one GEMM: x [.., in], W [in, out], b [out] -> [.., out]. Dtypes as ct_matmul. Fails for other shapes. */
 CT_API ct_tensor *ct_affine(ct_tensor *x, ct_tensor *w, ct_tensor *b);
+/* An activation of x W + b as one operation, which neither keeps the sum nor passes over it again: max(x W + b, 0), tanh(x W + b),
+ * 1 / (1 + e^-(x W + b)). The values and derivatives are those of ct_affine followed by ct_relu, ct_tanh or ct_sigmoid; operands and
+ * failures as with ct_affine. In a graph it is one node; with a tracer or ct_detect_anomaly on, it runs as two operations. */
+CT_API ct_tensor *ct_affine_relu(ct_tensor *x, ct_tensor *w, ct_tensor *b);
+CT_API ct_tensor *ct_affine_tanh(ct_tensor *x, ct_tensor *w, ct_tensor *b);
+CT_API ct_tensor *ct_affine_sigmoid(ct_tensor *x, ct_tensor *w, ct_tensor *b);
 
 /* ---- views and shapes -------------------------------------------------------------------------------------- */
 /* Any dtype. Views where the strides allow it: they share the storage. An axis that x does not have fails. */
@@ -319,6 +325,9 @@ CT_API double ct_log_det(ct_tensor *covariance);
 #define ct_cumsum(...) ct_here(ct_cumsum(__VA_ARGS__), CT_HERE)
 #define ct_matmul(...) ct_here(ct_matmul(__VA_ARGS__), CT_HERE)
 #define ct_affine(...) ct_here(ct_affine(__VA_ARGS__), CT_HERE)
+#define ct_affine_relu(...) ct_here(ct_affine_relu(__VA_ARGS__), CT_HERE)
+#define ct_affine_tanh(...) ct_here(ct_affine_tanh(__VA_ARGS__), CT_HERE)
+#define ct_affine_sigmoid(...) ct_here(ct_affine_sigmoid(__VA_ARGS__), CT_HERE)
 #define ct_reshape(...) ct_here(ct_reshape(__VA_ARGS__), CT_HERE)
 #define ct_flatten(...) ct_here(ct_flatten(__VA_ARGS__), CT_HERE)
 #define ct_permute(...) ct_here(ct_permute(__VA_ARGS__), CT_HERE)

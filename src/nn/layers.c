@@ -90,6 +90,28 @@ ct_module *ct_nn_linear_with(int64_t in, int64_t out, ct_linear_options options)
     return make_linear("ct_nn_linear_with", in, out, options);
 }
 
+/* ---- functions of one tensor -------------------------------------------------------------------------- */
+
+typedef struct function {
+    ct_tensor *(*f)(ct_tensor *x);
+} function;
+
+static ct_tensor *function_forward(ct_module *self, ct_tensor *x)
+{
+    return ((const function *)ct_module_state(self))->f(x);
+}
+
+ct_module *ct_nn_function(const char *kind, ct_tensor *(*f)(ct_tensor *x))
+{
+    if (!f) {
+        ct_raise(CT_ERROR_NULL, "ct_nn_function", "f is NULL");
+        return NULL;
+    }
+    ct_module *m = ct_module_new(kind, function_forward, sizeof(function));
+    if (m) ((function *)ct_module_state(m))->f = f;
+    return m;
+}
+
 /* ---- one after another -------------------------------------------------------------------------------- */
 
 typedef struct sequential {
@@ -97,12 +119,25 @@ typedef struct sequential {
     ct_module *child[];
 } sequential;
 
+/* An operation that does a layer and the activation behind it at once; NULL where there is none. */
+typedef ct_tensor *(*activated)(ct_tensor *x, ct_tensor *w, ct_tensor *b);
+static activated joined(const ct_module *layer, const ct_module *next)
+{
+    if (!ct__nn_runs(layer, linear_forward) || !ct__nn_runs(next, function_forward)) return NULL;
+    const linear *s = ct_module_state((ct_module *)layer);
+    if (!s->b || s->mask || s->bias_mask) return NULL;
+    const function *h = ct_module_state((ct_module *)next);
+    return h->f == ct_relu ? ct_affine_relu : h->f == ct_tanh ? ct_affine_tanh : h->f == ct_sigmoid ? ct_affine_sigmoid : NULL;
+}
+
 static ct_tensor *sequential_forward(ct_module *self, ct_tensor *x)
 {
     const sequential *s = ct_module_state(self);
     ct_tensor *y = x;
     for (int i = 0; i < s->count && y; i++) {
-        ct_tensor *next = ct_forward(s->child[i], y);
+        const activated f = i + 1 < s->count ? joined(s->child[i], s->child[i + 1]) : NULL;
+        const linear *l = f ? ct_module_state(s->child[i++]) : NULL;
+        ct_tensor *next = f ? f(y, l->w, l->b) : ct_forward(s->child[i], y);
         if (y != x) ct_free(y); /* now, not at the end: without a graph nobody else holds it */
         y = next;
     }
@@ -142,27 +177,7 @@ ct_module *ct_nn_sequential_list(ct_module *const *children)
     return ct_nn_sequential_of(children, count);
 }
 
-/* ---- functions of one tensor -------------------------------------------------------------------------- */
-
-typedef struct function {
-    ct_tensor *(*f)(ct_tensor *x);
-} function;
-
-static ct_tensor *function_forward(ct_module *self, ct_tensor *x)
-{
-    return ((const function *)ct_module_state(self))->f(x);
-}
-
-ct_module *ct_nn_function(const char *kind, ct_tensor *(*f)(ct_tensor *x))
-{
-    if (!f) {
-        ct_raise(CT_ERROR_NULL, "ct_nn_function", "f is NULL");
-        return NULL;
-    }
-    ct_module *m = ct_module_new(kind, function_forward, sizeof(function));
-    if (m) ((function *)ct_module_state(m))->f = f;
-    return m;
-}
+/* ---- the functions there are ---------------------------------------------------------------------------- */
 
 ct_module *ct_nn_identity(void)
 {

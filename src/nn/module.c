@@ -296,6 +296,8 @@ ct_module *ct_nn_end(void)
     return &end;
 }
 
+bool ct__nn_runs(const ct_module *module, ct_forward_function f) { return module->forward == f; }
+
 /* ---- forward ------------------------------------------------------------------------------------------ */
 
 /* Is y a handle that someone else owns, so that the caller must get another? */

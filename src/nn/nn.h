@@ -25,6 +25,9 @@ void ct__nn_release(ct__nn_shared *s); /* NULL is fine */
 /* Like ct_module_parameters; the caller must retain what it keeps. */
 int ct__nn_parameters(const ct_module *module, ct__nn_shared **parameters, int capacity);
 
+/* Is f what the module runs? */
+bool ct__nn_runs(const ct_module *module, ct_forward_function f);
+
 /* Text by value, so that a message may hold several: ct_raise(..., "x is %s", ct__nn_describe(x).text). */
 typedef struct ct__nn_text {
     char text[192];

@@ -39,6 +39,9 @@ CT_OP(where)
 
 CT_OP(matmul)
 CT_OP(affine)
+CT_OP(affine_relu)
+CT_OP(affine_tanh)
+CT_OP(affine_sigmoid)
 
 CT_OP(reshape)
 CT_OP(permute)

@@ -49,6 +49,20 @@ static bool forward(const ct_call *c)
     return true;
 }
 
+bool ct__pointwise_forward(const ct_op *op, ct_tensor *y, ct_tensor *x)
+{
+    ct_tensor *operands[] = {y, x};
+    ct__map(kernels_of(op)->forward[y->dtype], 1, operands, 2, NULL, cost_of(op));
+    return true;
+}
+
+bool ct__pointwise_slope(const ct_op *op, ct_tensor *gx, ct_tensor *g, ct_tensor *y)
+{
+    ct_tensor *operands[] = {gx, g, g, y}; /* x is not read */
+    ct__map(kernels_of(op)->slope[0][gx->dtype], 1, operands, 4, NULL, cost_of(op));
+    return true;
+}
+
 /* dx = g * slope for each operand in one pass; what the slope does not read is replaced by g. */
 static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {

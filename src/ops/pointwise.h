@@ -48,6 +48,12 @@ typedef struct ct__pointwise_table {
 extern const ct__pointwise_table ct__pointwise_baseline, ct__pointwise_avx2, ct__pointwise_avx512;
 extern const ct__pointwise_table *ct__pointwise_kernels; /* those of this machine */
 
+/* The kernels of a pointwise operation of one operand on plain tensors of one dtype and shape: y = f(x), where y may be x, and
+ * gx = g f' where f' is a function of y. Always true. */
+bool ct__pointwise_forward(const ct_op *op, ct_tensor *y, ct_tensor *x);
+bool ct__pointwise_slope(const ct_op *op, ct_tensor *gx, ct_tensor *g, ct_tensor *y);
+extern const ct_op ct__op_relu, ct__op_tanh, ct__op_sigmoid;
+
 /* The derivative of a pointwise operation by operand i as text, in the letters of pointwise.def (slope_text.c); NULL for others. */
 const char *ct__slope_text(const ct_op *op, int i);
 

@@ -1,5 +1,5 @@
 /*
- * product.c - matmul and affine.
+ * product.c - matmul, and affine without and with an activation.
  *
  * The records know matrices with equal leading (batch) axes; the fronts bring vectors, higher ranks and broadcasting to that form by
  * views. Operands go to the GEMM with whatever strides they have; only a repeated or reversed one is copied first.
@@ -308,24 +308,76 @@ const ct_op ct__op_affine = {
     .fused = affine_fused, .doc = "x w + b",
 };
 
-static bool affine_check(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+/* ---- affine with an activation behind it ---- */
+
+/* Z = h(A), A = X W + 1 b', for an activation h (.impl) whose slope is a function of Z alone: A is never kept, and h runs over the
+ * result while it is in cache.  dZ = h'(Z) dA,  so the rules are those of affine, with G h'(Z) in place of G.
+ * Checked: affine_relu, affine_tanh and affine_sigmoid, all samples */
+
+/* The call of h alone, as its rules see it: they read its result. */
+static ct_call activation_of(const ct_call *c)
+{
+    static ct_tensor *const none[1];
+    return (ct_call){.op = c->op->impl, .in = none, .n_in = 1, .out = c->out, .n_out = 1, .dtype = c->dtype};
+}
+static ct_tensor *through(const ct_call *c, ct_tensor *const *g)
+{
+    const ct_call h = activation_of(c);
+    return h.op->vjp[0](&h, g);
+}
+static ct_tensor *pushed(const ct_call *c, ct_tensor *da)
+{
+    const ct_call h = activation_of(c);
+    return h.op->jvp[0](&h, da);
+}
+static ct_tensor *activated_vjp_x(const ct_call *c, ct_tensor *const *g) { return affine_vjp_x(c, (ct_tensor *[]){through(c, g)}); }
+static ct_tensor *activated_vjp_w(const ct_call *c, ct_tensor *const *g) { return affine_vjp_w(c, (ct_tensor *[]){through(c, g)}); }
+static ct_tensor *activated_vjp_b(const ct_call *c, ct_tensor *const *g) { return affine_vjp_b(c, (ct_tensor *[]){through(c, g)}); }
+static ct_tensor *activated_jvp_x(const ct_call *c, ct_tensor *dx) { return pushed(c, affine_jvp_x(c, dx)); }
+static ct_tensor *activated_jvp_w(const ct_call *c, ct_tensor *dw) { return pushed(c, affine_jvp_w(c, dw)); }
+static ct_tensor *activated_jvp_b(const ct_call *c, ct_tensor *db) { return pushed(c, affine_jvp_b(c, db)); }
+
+static bool activated_forward(const ct_call *c)
+{
+    return affine_forward(c) && ct__pointwise_forward(c->op->impl, c->out[0], c->out[0]);
+}
+
+static bool activated_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    ct_tensor *ga = ct__tensor_like(c->op->name, g[0], c->dtype);
+    return ga && ct__pointwise_slope(c->op->impl, ga, g[0], c->out[0]) && affine_fused(c, &ga, need, gx);
+}
+
+#define ACTIVATED(h, text)                                                                                             \
+    const ct_op ct__op_affine_##h = {                                                                                  \
+        .name = "affine_" #h, .inputs = 3, .keeps = KEEP_X | KEEP_Y | KEEP_Z, .shape = affine_shape,                   \
+        .forward = activated_forward, .vjp = {activated_vjp_x, activated_vjp_w, activated_vjp_b},                      \
+        .jvp = {activated_jvp_x, activated_jvp_w, activated_jvp_b}, .fused = activated_fused, .impl = &ct__op_##h, .doc = text};
+ACTIVATED(relu, "relu(x w + b)")
+ACTIVATED(tanh, "tanh(x w + b)")
+ACTIVATED(sigmoid, "sigmoid(x w + b)")
+
+/* ---- fronts ---- */
+
+static bool affine_check(const char *title, const ct_tensor *x, const ct_tensor *w, const ct_tensor *b)
 {
     if (x->rank < 1 || w->rank != 2 || b->rank != 1)
-        return ct__fail(CT_ERROR_SHAPE, "ct_affine", "x is %s, w is %s, b is %s; expected x [.., in], w [in, out], b [out]", ct__describe(x),
+        return ct__fail(CT_ERROR_SHAPE, title, "x is %s, w is %s, b is %s; expected x [.., in], w [in, out], b [out]", ct__describe(x),
                         ct__describe(w), ct__describe(b));
     if (x->dim[x->rank - 1] != w->dim[0])
-        return ct__fail(CT_ERROR_SHAPE, "ct_affine", "inner sizes differ: x is %s, w is %s%s", ct__describe(x), ct__describe(w),
+        return ct__fail(CT_ERROR_SHAPE, title, "inner sizes differ: x is %s, w is %s%s", ct__describe(x), ct__describe(w),
                         x->dim[x->rank - 1] == w->dim[1] ? "; transpose w?" : x->rank == 3 ? "; ct_flatten(x, 1)?" : "");
     if (w->dim[1] != b->dim[0])
-        return ct__fail(CT_ERROR_SHAPE, "ct_affine", "w is %s, b is %s; expected b [%lld]", ct__describe(w), ct__describe(b), (long long)w->dim[1]);
-    if (mixed((ct_tensor *[]){x, w, b}, 3))
-        return ct__fail(CT_ERROR_DTYPE, "ct_affine", "f32 and f64 do not mix: x is %s, w is %s, b is %s; ct_cast?",
+        return ct__fail(CT_ERROR_SHAPE, title, "w is %s, b is %s; expected b [%lld]", ct__describe(w), ct__describe(b), (long long)w->dim[1]);
+    const bool f32 = x->dtype == CT_F32 || w->dtype == CT_F32 || b->dtype == CT_F32;
+    if (f32 && (x->dtype == CT_F64 || w->dtype == CT_F64 || b->dtype == CT_F64))
+        return ct__fail(CT_ERROR_DTYPE, title, "f32 and f64 do not mix: x is %s, w is %s, b is %s; ct_cast?",
                         ct__describe(x), ct__describe(w), ct__describe(b));
     return true;
 }
 
 /* Rows of any leading axes, dtypes brought together. */
-static ct_tensor *affine_any(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+static ct_tensor *affine_any(const ct_op *op, ct_tensor *x, ct_tensor *w, ct_tensor *b)
 {
     ct_tensor *in[] = {x, w, b};
     if (!to_one_float(in, 3)) return NULL;
@@ -337,19 +389,47 @@ static ct_tensor *affine_any(ct_tensor *x, ct_tensor *w, ct_tensor *b)
     for (int i = 0; i < x->rank - 1; i++) rows *= x->dim[i];
     ct_tensor *flat = x->rank == 2 ? x : ct_reshape(x, ct_shape(rows, x->dim[x->rank - 1]));
     in[0] = flat;
-    ct_tensor *z = flat ? ct__apply(&ct__op_affine, in, 3, NULL) : NULL;
+    ct_tensor *z = flat ? ct__apply(op, in, 3, NULL) : NULL;
     return z && x->rank != 2 ? ct_reshape(z, out) : z;
 }
 
-ct_tensor *ct_affine(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+static ct_tensor *affine(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *w, ct_tensor *b)
 {
-    if (!ct__check("ct_affine", "x", x) || !ct__check("ct_affine", "w", w) || !ct__check("ct_affine", "b", b)) return NULL;
-    if (!affine_check(x, w, b)) return NULL;
+    if (!ct__check(title, "x", x) || !ct__check(title, "w", w) || !ct__check(title, "b", b)) return NULL;
+    if (!affine_check(title, x, w, b)) return NULL;
     if (CT__LIKELY(x->rank == 2 && x->dtype == w->dtype && w->dtype == b->dtype && ct__is_float(x->dtype)))
-        return ct__apply(&ct__op_affine, (ct_tensor *[]){x, w, b}, 3, NULL);
+        return ct__apply(op, (ct_tensor *[]){x, w, b}, 3, NULL);
     const int scope = ct__scope_begin();
-    ct_tensor *z = affine_any(x, w, b);
+    ct_tensor *z = affine_any(op, x, w, b);
     if (z) ct_scope_return(z);
     ct__scope_end(scope);
     return z;
+}
+
+/* As two operations where somebody looks at each: a tracer, or the search for NaN. */
+static ct_tensor *activated(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *w, ct_tensor *b, ct_tensor *(*h)(ct_tensor *x))
+{
+    if (CT__LIKELY(!ct__ad.tracing && !ct__ad.watching)) return affine(op, title, x, w, b);
+    const int scope = ct__scope_begin();
+    ct_tensor *a = affine(&ct__op_affine, title, x, w, b), *z = a ? h(a) : NULL;
+    if (z) ct_scope_return(z);
+    ct__scope_end(scope);
+    return z;
+}
+
+ct_tensor *ct_affine(ct_tensor *x, ct_tensor *w, ct_tensor *b) { return affine(&ct__op_affine, "ct_affine", x, w, b); }
+
+ct_tensor *ct_affine_relu(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+{
+    return activated(&ct__op_affine_relu, "ct_affine_relu", x, w, b, ct_relu);
+}
+
+ct_tensor *ct_affine_tanh(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+{
+    return activated(&ct__op_affine_tanh, "ct_affine_tanh", x, w, b, ct_tanh);
+}
+
+ct_tensor *ct_affine_sigmoid(ct_tensor *x, ct_tensor *w, ct_tensor *b)
+{
+    return activated(&ct__op_affine_sigmoid, "ct_affine_sigmoid", x, w, b, ct_sigmoid);
 }
