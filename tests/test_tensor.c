@@ -50,6 +50,9 @@ static void accessors_describe_views(void **state)
     assert_int_equal(ct_shape_get(x).dim[2], 4);
     assert_int_equal(ct_strides(x).dim[0], 12);
     assert_true(ct_is_contiguous(x));
+    assert_true(ct_same_shape(x, ct_zeros(ct_shape_get(x), CT_BOOL)));
+    assert_false(ct_same_shape(x, ct_unsqueeze(x, 0)));
+    assert_false(ct_same_shape(x, ct_slice(x, 0, 0, 1, 1)));
 
     ct_tensor *y = ct_transpose(x);
     assert_int_equal(ct_dim(y, 1), 4);
@@ -65,6 +68,8 @@ static void accessors_of_nothing_fail(void **state)
     (void)state;
     assert_int_equal(ct_rank(NULL), -1);
     assert_plain_error(CT_ERROR_NULL, "ct_rank", "`t` is NULL");
+    assert_false(ct_same_shape(ct_scalar(1), NULL));
+    assert_plain_error(CT_ERROR_NULL, "ct_same_shape", "`b` is NULL");
     assert_int_equal(ct_count_of(NULL), -1);
     assert_plain_error(CT_ERROR_NULL, "ct_count_of", "`t` is NULL");
     assert_int_equal(ct_dim(NULL, 0), -1);

@@ -77,6 +77,7 @@ CT_API int64_t ct_count_of(const ct_tensor *t);      /* the number of elements *
 CT_API ct_shape ct_shape_get(const ct_tensor *t);
 CT_API ct_shape ct_strides(const ct_tensor *t); /* in elements */
 CT_API bool ct_is_contiguous(const ct_tensor *t);
+CT_API bool ct_same_shape(const ct_tensor *a, const ct_tensor *b); /* the same rank and lengths, whatever the dtypes */
 
 /* ---- ownership ---------------------------------------------------------------------------------------- */
 
@@ -233,6 +234,7 @@ static inline ct_shape ct_here_shape(ct_shape shape, const char *file, int line)
 #define ct_dtype_of(...) ct_here_dtype(ct_dtype_of(__VA_ARGS__), CT_HERE)
 #define ct_shape_get(...) ct_here_shape(ct_shape_get(__VA_ARGS__), CT_HERE)
 #define ct_strides(...) ct_here_shape(ct_strides(__VA_ARGS__), CT_HERE)
+#define ct_same_shape(...) ct_here_bool(ct_same_shape(__VA_ARGS__), CT_HERE)
 #define ct_is_contiguous(...) ct_here_bool(ct_is_contiguous(__VA_ARGS__), CT_HERE)
 #define ct_keep(...) ct_here(ct_keep(__VA_ARGS__), CT_HERE)
 #define ct_scope_return(...) ct_here(ct_scope_return(__VA_ARGS__), CT_HERE)

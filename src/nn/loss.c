@@ -32,7 +32,7 @@ static bool prediction_fits(const char *operation, const char *name, const ct_te
 static ct_tensor *in_dtype_of(const char *operation, const char *name, const ct_tensor *y, ct_tensor *target)
 {
     if (!ct__nn_is_float(target)) return ct_cast(target, ct_dtype_of(y));
-    if (ct_rank(y) == 0 || ct_dtype_of(y) == ct_dtype_of(target)) return ct_alias(target);
+    if (ct_rank(y) == 0 || ct_dtype_of(y) == ct_dtype_of(target)) return target;
     ct_raise(CT_ERROR_DTYPE, operation, "%s is %s, target is %s: f32 and f64 do not mix; ct_cast one of them?", name,
              ct__nn_describe(y).text, ct__nn_describe(target).text);
     return NULL;
@@ -42,7 +42,7 @@ static ct_tensor *in_dtype_of(const char *operation, const char *name, const ct_
 static ct_tensor *target_like(const char *operation, const char *name, const ct_tensor *y, ct_tensor *target)
 {
     if (!prediction_fits(operation, name, y, target)) return NULL;
-    if (ct__nn_same_shape(y, target)) return in_dtype_of(operation, name, y, target);
+    if (ct_same_shape(y, target)) return in_dtype_of(operation, name, y, target);
     const bool same_count = ct_count_of(y) == ct_count_of(target);
     ct_raise(CT_ERROR_SHAPE, operation, "%s is %s, target is %s: their shapes must be equal (a target does not broadcast)%s%s%s",
              name, ct__nn_describe(y).text, ct__nn_describe(target).text, same_count ? "; ct_reshape the target to " : "",
@@ -140,7 +140,7 @@ static bool classes_fit(const char *operation, const char *name, const ct_tensor
     const int rank = ct_rank(x);
     if (rank == 0)
         return ct_raise(CT_ERROR_SHAPE, operation, "%s is %s; expected [.., classes]", name, ct__nn_describe(x).text);
-    if (ct__nn_same_shape(x, target)) return true;
+    if (ct_same_shape(x, target)) return true;
     ct_shape rows = ct_shape_get(x);
     rows.rank--;
     const ct_shape given = ct_shape_get(target);

@@ -41,13 +41,4 @@ static inline bool ct__nn_is_float(const ct_tensor *t)
     return ct_dtype_of(t) == CT_F32 || ct_dtype_of(t) == CT_F64;
 }
 
-static inline bool ct__nn_same_shape(const ct_tensor *a, const ct_tensor *b)
-{
-    const ct_shape x = ct_shape_get(a), y = ct_shape_get(b);
-    if (x.rank != y.rank) return false;
-    for (int64_t i = 0; i < x.rank; i++)
-        if (x.dim[i] != y.dim[i]) return false;
-    return true;
-}
-
 #endif

@@ -36,6 +36,10 @@ ct_dtype ct_dtype_of(const ct_tensor *t) { return present("ct_dtype_of", "t", t)
 int ct_rank(const ct_tensor *t) { return present("ct_rank", "t", t) ? t->rank : -1; }
 int64_t ct_count_of(const ct_tensor *t) { return present("ct_count_of", "t", t) ? t->count : -1; }
 ct_shape ct_shape_get(const ct_tensor *t) { return present("ct_shape_get", "t", t) ? ct__shape(t) : ct_shape(); }
+bool ct_same_shape(const ct_tensor *a, const ct_tensor *b)
+{
+    return present("ct_same_shape", "a", a) && present("ct_same_shape", "b", b) && ct__same_shape(a, b);
+}
 bool ct_is_contiguous(const ct_tensor *t) { return present("ct_is_contiguous", "t", t) && ct__contiguous(t); }
 
 int64_t ct_dim(const ct_tensor *t, int axis)
