@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes digits.csv.gz as a C array of bytes: all images, 64 bytes each, then all labels.
+"""Writes digits.csv.gz as a C array of bytes: all images, 64 bytes each, then all labels, deflated (zlib).
 
 Usage: embed.py digits.csv.gz digits_data.c
 """
 import csv
 import gzip
 import sys
+import zlib
 
 COUNT, PIXELS = 1797, 64
 
@@ -22,13 +23,15 @@ def read(path):
 
 def main():
     rows = read(sys.argv[1])
-    values = [v for row in rows for v in row[:PIXELS]] + [row[PIXELS] for row in rows]
+    values = zlib.compress(bytes([v for row in rows for v in row[:PIXELS]] + [row[PIXELS] for row in rows]), 9)
     with open(sys.argv[2], "w", encoding="ascii") as out:
         out.write("/* Made from data/digits.csv.gz by data/embed.py; credits in data/README.md. */\n")
-        out.write(f"extern const unsigned char ct__io_digits[{len(values)}];\n")
+        out.write("extern const unsigned long ct__io_digits_size;\n")
+        out.write("extern const unsigned char ct__io_digits[];\n")
+        out.write(f"const unsigned long ct__io_digits_size = {len(values)};\n")
         out.write(f"const unsigned char ct__io_digits[{len(values)}] = {{\n")
-        for start in range(0, len(values), PIXELS):
-            out.write(",".join(map(str, values[start : start + PIXELS])) + ",\n")
+        for start in range(0, len(values), 32):
+            out.write(",".join(map(str, values[start : start + 32])) + ",\n")
         out.write("};\n")
 
 

@@ -27,7 +27,8 @@ ct_tensor *ct__io_rows_of_y(const ct_dataset *data, const int64_t *rows, int64_t
 
 /* 1797 images of 64 bytes, then 1797 labels: written by data/embed.py. */
 enum { CT__IO_DIGITS = 1797, CT__IO_DIGIT_PIXELS = 64 };
-extern const unsigned char ct__io_digits[CT__IO_DIGITS * (CT__IO_DIGIT_PIXELS + 1)];
+extern const unsigned char ct__io_digits[]; /* deflated: the pixels of all, then their labels */
+extern const unsigned long ct__io_digits_size;
 
 /* What a file must hold to be taken: any tensor, images (u8 of rank 3) or labels (u8 of rank 1). */
 typedef enum ct__io_idx_kind { CT__IO_IDX_ANY, CT__IO_IDX_IMAGES, CT__IO_IDX_LABELS } ct__io_idx_kind;
