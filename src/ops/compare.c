@@ -24,7 +24,7 @@ static bool forward(const ct_call *c)
     const char *table = (const char *)ct__pointwise_kernels + p->offset;
     const ct__kernel *kernel = (const ct__kernel *)(const void *)table;
     ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL};
-    ct__map(kernel[p->by_dtype ? c->in[0]->dtype : 0], 1, operands, 1 + c->n_in, NULL, 1);
+    ct__map_mixed(kernel[p->by_dtype ? c->in[0]->dtype : 0], operands, 1 + c->n_in);
     return true;
 }
 

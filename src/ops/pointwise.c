@@ -10,6 +10,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #ifdef CT__HAVE_X86_VARIANTS
 const ct__pointwise_table *ct__pointwise_kernels = &ct__pointwise_baseline; /* until the library is loaded */
@@ -40,26 +41,52 @@ static const ct__pointwise *kernels_of(const ct_op *op)
 
 static int cost_of(const ct_op *op) { return ((const place *)op->impl)->cost; }
 
+enum { SMALL = 1 << 16 }; /* elements that are no work for two threads */
+
+void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
+{
+    ct__blocks b;
+    b.params[0] = params ? params[0] : 0;
+    b.params[1] = params ? params[1] : 0;
+    b.kernel = kernel;
+    b.count = count;
+    b.size[0] = (uint8_t)ct__size(t[0]);
+    b.block = CT__BLOCK / b.size[0];
+    char *data[CT__MAX_OPERANDS];
+    bool dense = t[0]->count * cost < SMALL;
+    for (int k = 0; k < count; k++) {
+        dense = dense && t[k]->dense;
+        data[k] = t[k]->data;
+    }
+    if (CT__LIKELY(dense)) ct__pointwise_kernels->run_blocks(t[0]->count, data, b.params); /* as ct__map would, one call less */
+    else ct__map(ct__pointwise_kernels->run_blocks, 1, t, count, b.params, cost);
+}
+
+void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)
+{
+    ct__blocks b = {.kernel = kernel, .count = count, .block = CT__BLOCK / (int)ct__size(t[0])};
+    for (int k = 0; k < count; k++) b.size[k] = (uint8_t)ct__size(t[k]);
+    ct__map(ct__pointwise_kernels->run_mixed, 1, t, count, b.params, 1);
+}
+
 static bool forward(const ct_call *c)
 {
-    const ct__kernel kernel = kernels_of(c->op)->forward[c->dtype];
-    ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : c->in[0]};
-    if (CT__LIKELY(ct__map_small(kernel, operands, 3, c->params))) return true;
-    ct__map(kernel, 1, operands, 1 + c->n_in, c->params, cost_of(c->op));
+    ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL};
+    ct__map_blocks(kernels_of(c->op)->forward[c->dtype], operands, 1 + c->n_in, c->params, cost_of(c->op));
     return true;
 }
 
 bool ct__pointwise_forward(const ct_op *op, ct_tensor *y, ct_tensor *x)
 {
     ct_tensor *operands[] = {y, x};
-    ct__map(kernels_of(op)->forward[y->dtype], 1, operands, 2, NULL, cost_of(op));
+    ct__map_blocks(kernels_of(op)->forward[y->dtype], operands, 2, NULL, cost_of(op));
     return true;
 }
 
 bool ct__pointwise_slope(const ct_op *op, ct_tensor *gx, ct_tensor *g, ct_tensor *y)
 {
     ct_tensor *operands[] = {gx, g, g, y}; /* x is not read */
-    ct__map(kernels_of(op)->slope[0][gx->dtype], 1, operands, 4, NULL, cost_of(op));
+    ct__map_blocks(kernels_of(op)->slope[0][gx->dtype], operands, 4, NULL, cost_of(op));
     return true;
 }
 
@@ -72,10 +99,8 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
         if (!need[i]) continue;
         gx[i] = ct__tensor_like(c->op->name, g[0], c->dtype);
         if (!gx[i]) return false;
-        ct_tensor *operands[] = {gx[i], g[0], x, c->n_in > 1 ? y : z, z};
-        const ct__kernel kernel = kernels_of(c->op)->slope[i][c->dtype];
-        if (CT__LIKELY(ct__map_small(kernel, operands, 5, c->params))) continue;
-        ct__map(kernel, 1, operands, 3 + c->n_in, c->params, cost_of(c->op));
+        ct_tensor *unary[] = {gx[i], g[0], x, z}, *binary[] = {gx[i], g[0], x, y, z};
+        ct__map_blocks(kernels_of(c->op)->slope[i][c->dtype], c->n_in > 1 ? binary : unary, 3 + c->n_in, c->params, cost_of(c->op));
     }
     return true;
 }

@@ -12,6 +12,20 @@
 #define ONE_BY_SQRT_2PI 0.39894228040143267794
 #define GELU_K 0.79788456080286535588 /* sqrt(2 / pi) */
 
+/* Kernels take whole blocks: a number of elements whose results fill a multiple of CT__BLOCK bytes. `run_blocks` and `run_mixed` of the
+ * table are kernels for any number, which take a ct__blocks in place of parameters. */
+enum { CT__BLOCK = 64 };
+typedef struct ct__blocks {
+    double params[2]; /* first: it is handed on as a pointer to them */
+    ct__kernel kernel;
+    int count, block; /* operands; elements in a block of the result */
+    uint8_t size[CT__MAX_OPERANDS]; /* of elements; run_blocks reads the first one alone */
+} ct__blocks;
+
+/* ct__map of a kernel of blocks, with one result; _mixed: where dtypes differ (pointwise.c). */
+void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost);
+void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count);
+
 /* Kernels of one operation. forward: y; x (or z; x, y). slope[i]: d; g, x, y (or d; g, x, y, z) for f32 and f64. */
 typedef struct ct__pointwise {
     ct__kernel forward[CT_DTYPES];
@@ -34,7 +48,30 @@ typedef struct ct__pointwise_table {
     ct__kernel isnan[2], isinf[2], isfinite[2];
     ct__kernel logical_and, logical_or, logical_xor, logical_not; /* of bools */
     ct__kernel where[3];                                          /* by element size: 1, 4, 8 */
+    ct__kernel run_blocks, run_mixed;
 } ct__pointwise_table;
+#undef UNARY_ANY
+#undef FLAT_ANY
+#undef LINEAR_ANY
+#undef LINEAR2_ANY
+#undef BINARY_ANY
+
+/* Those for integers and bools, which all tables share (pointwise_integers.c). */
+typedef void ct__kernel_code(int64_t n, char *const *p, const double *params);
+#define INTEGERS(name) ct__kernel_code ct__##name##_i32, ct__##name##_i64, ct__##name##_u8;
+#define UNARY_ANY(name, f, slope, keeps) INTEGERS(forward_##name)
+#define FLAT_ANY(name, f) INTEGERS(forward_##name)
+#define LINEAR_ANY(name, f, rule) INTEGERS(forward_##name)
+#define LINEAR2_ANY(name, f, rule_x, rule_y) INTEGERS(forward_##name)
+#define BINARY_ANY(name, f, slope_x, slope_y, keeps) INTEGERS(forward_##name)
+#undef UNARY
+#undef BINARY
+#define UNARY(name, f, slope, keeps)
+#define BINARY(name, f, slope_x, slope_y, keeps)
+#include "ops/pointwise.def"
+INTEGERS(eq) INTEGERS(ne) INTEGERS(lt) INTEGERS(le) INTEGERS(gt) INTEGERS(ge)
+ct__kernel_code ct__logical_and, ct__logical_or, ct__logical_xor, ct__logical_not;
+#undef INTEGERS
 #undef UNARY
 #undef UNARY_ANY
 #undef UNARY_P

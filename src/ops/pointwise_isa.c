@@ -1,40 +1,24 @@
 /*
- * pointwise_isa.c - pointwise.def read as C: vector loops for one instruction set. Compiled once for each, with CT__ISA as its name.
+ * pointwise_isa.c - pointwise.def read as C: vector loops over floats for one instruction set. Compiled once for each, with CT__ISA as
+ * its name.
  *
  * The loops are plain C under `omp simd`; functions come from tensor/vmath.h and are free of branches, so gcc and clang both vectorise
- * them, and a scalar tail gives the same bits as the vector body.
+ * them, and a single element gives the same bits as a vector of them.
  */
-#include "ops/pointwise.h"
+#include "ops/pointwise_blocks.h"
+#include "ops/pointwise_words.h"
 #include "tensor/vmath.h"
 
 #include <float.h>
 #include <math.h>
 
-#define CAT(a, b) CAT_(a, b)
-#define CAT_(a, b) a##_##b
-#define AT(name) CAT(name, SUFFIX) /* name_f32 */
-
-#define SIMD _Pragma("omp simd")
-#define LOOP SIMD for (int64_t i = 0; i < n; i++)
-
-/* ---- floats ---- */
-
-#define NUM(v) ((T)(v))
+#define KERNEL(name) static void AT(name)
 #define P(k) p##k
 #define ADD(a, b) ((a) + (b))
 #define SUB(a, b) ((a) - (b))
 #define MUL(a, b) ((a) * (b))
 #define DIV(a, b) ((a) / (b))
 #define NEG(a) (-(a))
-#define WHERE(c, a, b) AT(choose)(c, a, b) /* a function: gcc vectorises a choice only between values that are there */
-#define GT(a, b) ((a) > (b))
-#define LT(a, b) ((a) < (b))
-#define LE(a, b) ((a) <= (b))
-#define EQ(a, b) ((a) == (b))
-#define ABS(a) AT(absolute)(a)
-#define SIGN(a) AT(signum)(a)
-#define MAX(a, b) AT(larger)(a, b)
-#define MIN(a, b) AT(smaller)(a, b)
 #define CUT(a, b) AT(cut)(a, (T)(b))
 #define NONZERO(a) AT(nonzero)(a)
 #define EXP(a) AT(ct__exp)(a)
@@ -86,109 +70,25 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 #undef LEAST
 #undef MOST
 
-/* ---- integers: the _ANY lines again, with arithmetic that wraps ---- */
-
-#undef ADD
-#undef SUB
-#undef MUL
-#undef DIV
-#undef NEG
-#undef P
-#undef FLOOR
-#undef CEIL
-#undef ROUND
-#define ADD(a, b) ((T)((U)(a) + (U)(b)))
-#define SUB(a, b) ((T)((U)(a) - (U)(b)))
-#define MUL(a, b) ((T)((U)(a) * (U)(b)))
-#define DIV(a, b) AT(divide)(a, b)
-#define NEG(a) ((T)((U)0 - (U)(a)))
-#define P(k) AT(bound)(p##k)
-#define FLOOR(a) (a)
-#define CEIL(a) (a)
-#define ROUND(a) (a)
-
-#define INTEGERS
-#define T int32_t
-#define U uint32_t
-#define SUFFIX i32
-#define LOWEST INT32_MIN
-#define HIGHEST INT32_MAX
-#include "ops/pointwise_loops.h"
-#undef T
-#undef U
-#undef SUFFIX
-#undef LOWEST
-#undef HIGHEST
-
-#define T int64_t
-#define U uint64_t
-#define SUFFIX i64
-#define LOWEST INT64_MIN
-#define HIGHEST INT64_MAX
-#include "ops/pointwise_loops.h"
-#undef T
-#undef U
-#undef SUFFIX
-#undef LOWEST
-#undef HIGHEST
-
-#define UNSIGNED
-#define T uint8_t
-#define U unsigned
-#define SUFFIX u8
-#define LOWEST 0
-#define HIGHEST UINT8_MAX
-#include "ops/pointwise_loops.h"
-#undef T
-#undef U
-#undef SUFFIX
-
 /* ---- results that are bool, and selection ---- */
 
-#define COMPARE_ONE(name, operator, S, C)                                                                              \
-    static void name##_##S(int64_t n, char *const *p, const double *params)                                            \
-    {                                                                                                                  \
-        (void)params;                                                                                                  \
-        uint8_t *z = (uint8_t *)p[0];                                                                                  \
-        const C *x = (const C *)(const void *)p[1], *y = (const C *)(const void *)p[2];                                \
-        LOOP z[i] = x[i] operator y[i];                                                                                \
-    }
 #define COMPARE(name, operator)                                                                                        \
-    COMPARE_ONE(name, operator, f32, float)                                                                            \
-    COMPARE_ONE(name, operator, f64, double)                                                                           \
-    COMPARE_ONE(name, operator, i32, int32_t)                                                                          \
-    COMPARE_ONE(name, operator, i64, int64_t)                                                                          \
-    COMPARE_ONE(name, operator, u8, uint8_t)
+    static void name##_f32(int64_t n, char *const *p, const double *params) COMPARE_ONE(name, operator, float)         \
+    static void name##_f64(int64_t n, char *const *p, const double *params) COMPARE_ONE(name, operator, double)
 COMPARE(eq, ==)
 COMPARE(ne, !=)
 COMPARE(lt, <)
 COMPARE(le, <=)
 COMPARE(gt, >)
 COMPARE(ge, >=)
-#define COMPARISONS(name) {name##_f32, name##_f64, name##_i32, name##_i64, name##_u8, name##_u8}
+#define COMPARISONS(name) {name##_f32, name##_f64, ct__##name##_i32, ct__##name##_i64, ct__##name##_u8, ct__##name##_u8}
 
-#define TEST_ONE(name, S, C, test)                                                                                     \
-    static void name##_##S(int64_t n, char *const *p, const double *params)                                            \
-    {                                                                                                                  \
-        (void)params;                                                                                                  \
-        uint8_t *y = (uint8_t *)p[0];                                                                                  \
-        const C *at = (const C *)(const void *)p[1];                                                                   \
-        LOOP                                                                                                           \
-        {                                                                                                              \
-            const C x = at[i];                                                                                         \
-            y[i] = test;                                                                                               \
-        }                                                                                                              \
-    }
-TEST_ONE(isnan, f32, float, x != x)
-TEST_ONE(isnan, f64, double, x != x)
-TEST_ONE(isinf, f32, float, (x > 3.402823466e38f) | (x < -3.402823466e38f))
-TEST_ONE(isinf, f64, double, (x > 1.7976931348623157e308) | (x < -1.7976931348623157e308))
-TEST_ONE(isfinite, f32, float, (x <= 3.402823466e38f) & (x >= -3.402823466e38f))
-TEST_ONE(isfinite, f64, double, (x <= 1.7976931348623157e308) & (x >= -1.7976931348623157e308))
-TEST_ONE(logical_not, u8, uint8_t, !x)
-COMPARE_ONE(logical_and, &, u8, uint8_t)
-COMPARE_ONE(logical_or, |, u8, uint8_t)
-COMPARE_ONE(logical_xor, ^, u8, uint8_t)
+#define TEST(name, test, test_f64)                                                                                     \
+    static void name##_f32(int64_t n, char *const *p, const double *params) TEST_ONE(name, float, test)                \
+    static void name##_f64(int64_t n, char *const *p, const double *params) TEST_ONE(name, double, test_f64)
+TEST(isnan, x != x, x != x)
+TEST(isinf, (x > FLT_MAX) | (x < -FLT_MAX), (x > DBL_MAX) | (x < -DBL_MAX))
+TEST(isfinite, (x <= FLT_MAX) & (x >= -FLT_MAX), (x <= DBL_MAX) & (x >= -DBL_MAX))
 
 /* Selected as bits: a NaN's payload survives. */
 #define SELECT(S, C)                                                                                                   \
@@ -198,7 +98,7 @@ COMPARE_ONE(logical_xor, ^, u8, uint8_t)
         C *z = (C *)(void *)p[0];                                                                                      \
         const uint8_t *c = (const uint8_t *)p[1];                                                                      \
         const C *x = (const C *)(const void *)p[2], *y = (const C *)(const void *)p[3];                                \
-        LOOP z[i] = c[i] ? x[i] : y[i];                                                                                \
+        BLOCKS(C) z[i] = c[i] ? x[i] : y[i];                                                                                \
     }
 SELECT(1, uint8_t)
 SELECT(4, uint32_t)
@@ -207,7 +107,7 @@ SELECT(8, uint64_t)
 /* ---- the table ---- */
 
 #define ANY(name)                                                                                                      \
-    .forward = {forward_##name##_f32, forward_##name##_f64, forward_##name##_i32, forward_##name##_i64, forward_##name##_u8, NULL}
+    .forward = {forward_##name##_f32, forward_##name##_f64, ct__forward_##name##_i32, ct__forward_##name##_i64, ct__forward_##name##_u8, NULL}
 #define FLOATS(name) .forward = {forward_##name##_f32, forward_##name##_f64}
 #define SLOPES(name) {slope_##name##_f32, slope_##name##_f64}
 #define UNARY(name, f, slope_, keeps) .name = {FLOATS(name), .slope = {SLOPES(name)}},
@@ -224,6 +124,6 @@ const ct__pointwise_table CAT(ct__pointwise, CT__ISA) = {
 #include "ops/pointwise.def"
     .eq = COMPARISONS(eq), .ne = COMPARISONS(ne), .lt = COMPARISONS(lt), .le = COMPARISONS(le), .gt = COMPARISONS(gt), .ge = COMPARISONS(ge),
     .isnan = {isnan_f32, isnan_f64}, .isinf = {isinf_f32, isinf_f64}, .isfinite = {isfinite_f32, isfinite_f64},
-    .logical_and = logical_and_u8, .logical_or = logical_or_u8, .logical_xor = logical_xor_u8, .logical_not = logical_not_u8,
-    .where = {where_1, where_4, where_8},
+    .logical_and = ct__logical_and, .logical_or = ct__logical_or, .logical_xor = ct__logical_xor, .logical_not = ct__logical_not,
+    .where = {where_1, where_4, where_8}, .run_blocks = run_blocks, .run_mixed = run_mixed,
 };

@@ -1,6 +1,6 @@
 /*
- * pointwise_loops.h - a template: the loops of pointwise.def for the type T with the name SUFFIX. Included by pointwise_isa.c once for each
- * dtype; with INTEGERS defined only the _ANY lines become kernels, without slopes.
+ * pointwise_loops.h - a template: the loops of pointwise.def for the type T with the name SUFFIX. KERNEL(name) begins
+ * the definition of a kernel. With INTEGERS defined only the _ANY lines become kernels, without slopes.
  */
 
 static inline T AT(absolute)(T x)
@@ -26,8 +26,8 @@ static inline T AT(choose)(int c, T a, T b) { return c ? a : b; }
 static inline T AT(larger)(T x, T y) { return x >= y ? x : x < y ? y : ADD(x, y); }
 static inline T AT(smaller)(T x, T y) { return x <= y ? x : x > y ? y : ADD(x, y); }
 #ifdef INTEGERS
-/* y is not 0 (checked before); the lowest number by -1 wraps. */
-static inline T AT(divide)(T x, T y) { return LOWEST != 0 && y == (T)-1 ? NEG(x) : (T)(x / y); }
+/* The lowest number by -1 wraps. y is not 0 (checked before) but behind the last element, where a block is filled up with zeros. */
+static inline T AT(divide)(T x, T y) { return LOWEST != 0 && y == (T)-1 ? NEG(x) : (T)(x / (y == 0 ? (T)1 : y)); }
 static inline T AT(bound)(double v) { return v != v ? (T)0 : v <= (double)LOWEST ? (T)LOWEST : v >= (double)HIGHEST ? (T)HIGHEST : (T)v; }
 typedef double AT(parameter);
 #else
@@ -37,9 +37,9 @@ typedef T AT(parameter);
 #endif
 
 #define BEGIN_KERNEL(name)                                                                                             \
-    static void AT(name)(int64_t n, char *const *p, const double *params)                                              \
+    KERNEL(name)(int64_t n, char *const *p, const double *params)                                              \
     {                                                                                                                  \
-        const AT(parameter) p0 = params ? (AT(parameter))params[0] : 0, p1 = params ? (AT(parameter))params[1] : 0;    \
+        const AT(parameter) p0 = (AT(parameter))params[0], p1 = (AT(parameter))params[1];    \
         (void)p0;                                                                                                      \
         (void)p1;                                                                                                      \
         T *out = (T *)(void *)p[0];
@@ -51,23 +51,23 @@ typedef T AT(parameter);
 #define FORWARD1(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
     OPERAND(x, 1)                                                                                                      \
-    LOOP { VALUE(x) out[i] = f; }                                                                                      \
+    BLOCKS(T) { VALUE(x) out[i] = f; }                                                                                      \
     }
 #define FORWARD2(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
     OPERAND(x, 1) OPERAND(y, 2)                                                                                        \
-    LOOP { VALUE(x) VALUE(y) out[i] = f; }                                                                             \
+    BLOCKS(T) { VALUE(x) VALUE(y) out[i] = f; }                                                                             \
     }
 /* d = g * slope; operands that the slope does not read may point anywhere readable. */
 #define SLOPE1(name, slope)                                                                                            \
     BEGIN_KERNEL(slope_##name)                                                                                         \
     OPERAND(g, 1) OPERAND(x, 2) OPERAND(y, 3)                                                                          \
-    LOOP { VALUE(g) VALUE(x) VALUE(y) out[i] = MUL(g, slope); }                                                        \
+    BLOCKS(T) { VALUE(g) VALUE(x) VALUE(y) out[i] = MUL(g, slope); }                                                        \
     }
 #define SLOPE2(name, slope)                                                                                            \
     BEGIN_KERNEL(slope_##name)                                                                                         \
     OPERAND(g, 1) OPERAND(x, 2) OPERAND(y, 3) OPERAND(z, 4)                                                            \
-    LOOP { VALUE(g) VALUE(x) VALUE(y) VALUE(z) out[i] = MUL(g, slope); }                                               \
+    BLOCKS(T) { VALUE(g) VALUE(x) VALUE(y) VALUE(z) out[i] = MUL(g, slope); }                                               \
     }
 
 #define FLAT_ANY(name, f) FORWARD1(name, f)

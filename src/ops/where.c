@@ -16,7 +16,7 @@ static bool where_forward(const ct_call *c)
 {
     ct_tensor *operands[] = {c->out[0], c->in[0], c->in[1], c->in[2]};
     const size_t size = ct__size(c->out[0]);
-    ct__map(ct__pointwise_kernels->where[size == 1 ? 0 : size == 4 ? 1 : 2], 1, operands, 4, NULL, 1);
+    ct__map_mixed(ct__pointwise_kernels->where[size == 1 ? 0 : size == 4 ? 1 : 2], operands, 4);
     return true;
 }
 

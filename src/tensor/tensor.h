@@ -145,20 +145,6 @@ enum { CT__MAX_OPERANDS = 8 };
  * whose inner axis is not contiguous passes through a block buffer. Large ones are cut into parts by their shape alone.
  * `cost` is the time for an element in units of a load and store (1: add, 10: tanh). */
 void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost);
-/* The same for few elements, all operands row-major: true where that was done. Threads and blocks are nothing to it. */
-static inline bool ct__map_small(ct__kernel kernel, ct_tensor *const *t, int count, const double *params)
-{
-    enum { FEW = 2048 };
-    char *data[CT__MAX_OPERANDS];
-    bool dense = t[0]->count <= FEW;
-    for (int k = 0; k < count; k++) {
-        dense = dense && t[k]->dense;
-        data[k] = t[k]->data;
-    }
-    if (!dense) return false;
-    if (t[0]->count) kernel(t[0]->count, data, params);
-    return true;
-}
 /* dst = src for tensors of one shape and any strides, with a cast where dtypes differ (copy.c). */
 void ct__copy(ct_tensor *dst, const ct_tensor *src);
 /* Sets every element to a double, cast to the tensor's dtype (copy.c). */
