@@ -9,6 +9,7 @@
 
 #include "autograd/op.h"
 #include "tensor/reduce.h"
+#include "tensor/row.h"
 
 typedef struct ct__axes_params {
     uint32_t axes; /* bit i: axis -1 - i, so that leading axes of a stack change nothing */

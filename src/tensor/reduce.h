@@ -1,5 +1,5 @@
 /*
- * reduce.h (internal) - reductions over axes, and functions of whole rows: what sums, norms and softmax are built from.
+ * reduce.h (internal) - reductions over axes: what sums, norms and extrema are built from.
  *
  * The driver (reduce.c) turns any shape and strides into runs of contiguous elements and cuts large work into parts by shape
  * alone; the inner loops (reduce_isa.c) are compiled once per instruction set. A sum is taken over blocks of fixed size that
@@ -31,43 +31,6 @@ ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype);
 bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, unsigned mask, const double *about, double scale,
                 void *out);
 
-/* ---- functions of rows ---- */
-
-/* p[0] is the result; rows and operands are contiguous, n elements each, or one where it says [rows]. f32 or f64. */
-typedef void (*ct__row_kernel)(int64_t rows, int64_t n, char *const *p);
-
-typedef enum ct__row_function {
-    CT__SOFTMAX,         /* x */
-    CT__LOG_SOFTMAX,     /* x */
-    CT__LOGSUMEXP,       /* x; the result is [rows] */
-    CT__SOFTMAX_VJP,     /* s, g:       s (g - <s, g>) */
-    CT__LOG_SOFTMAX_VJP, /* y, g:       g - e^y sum g */
-    CT__LOGSUMEXP_VJP,   /* x, y, g:    g e^(x - y); y and g are [rows] */
-    CT__CROSS_ENTROPY,     /* x, t:       log sum e^x - x_t; the result and t, an integer of the dtype's size, are [rows] */
-    CT__CROSS_ENTROPY_VJP, /* x, t, z, g: g (softmax(x)_i - [i = t]); t, z and g are [rows] */
-    CT__ROW_FUNCTIONS
-} ct__row_function;
-
-enum { CT__ROW_OPERANDS = 5 };
-typedef struct ct__row_job {
-    ct__row_function function;
-    ct_dtype dtype;
-    int64_t rows, n;
-    int count; /* of operands, the result first */
-    char *p[CT__ROW_OPERANDS];
-    int64_t width[CT__ROW_OPERANDS];  /* elements in a row: n or 1 */
-    int64_t period[CT__ROW_OPERANDS]; /* rows after which it starts again; 0: never */
-} ct__row_job;
-void ct__run_rows(const ct__row_job *job);
-
-/* x as contiguous rows: the axes that are kept in front, those of `mask` behind them. x itself where it is that already, else a
- * copy; in any case a reference of the caller's, to be released. NULL with an error. */
-ct_tensor *ct__rows_of(const char *operation, const ct_tensor *x, unsigned mask);
-/* A tensor to compute such rows into for the contiguous y: y itself, or one of the rows' shape. ct__rows_done puts the latter's
- * values in their places in y and releases it. */
-ct_tensor *ct__rows_for(const char *operation, ct_tensor *y, unsigned mask);
-bool ct__rows_done(ct_tensor *rows, ct_tensor *y, unsigned mask);
-
 /* ---- inner loops (reduce_isa.c) ---- */
 
 /* For CT__SQUARES: about[i * step] belongs to row i, about[i] to column i. Always valid. */
@@ -80,8 +43,7 @@ typedef struct ct__term {
 enum {
     CT__REDUCE_BLOCK = 1024,      /* elements of a run that are summed before pairs are formed */
     CT__REDUCE_ROWS = 32,         /* the same for rows that are summed by columns */
-    CT__REDUCE_TILE_BYTES = 4096, /* of accumulators, for sums by columns */
-    CT__ROWS_CHUNK = 1024         /* elements of short rows that go through exp together */
+    CT__REDUCE_TILE_BYTES = 4096  /* of accumulators, for sums by columns */
 };
 
 typedef struct ct__reducer {
@@ -95,7 +57,6 @@ typedef struct ct__reducer {
 
 typedef struct ct__reduce_kernels {
     ct__reducer reducer[CT__REDUCTIONS][CT_DTYPES];
-    ct__row_kernel row[CT__ROW_FUNCTIONS][2]; /* f32, f64 */
 } ct__reduce_kernels;
 
 #ifndef CT__CONCAT

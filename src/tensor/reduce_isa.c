@@ -1,14 +1,12 @@
 /*
- * reduce_isa.c - the inner loops of reductions and of softmax for one instruction set; compiled once for each, with CT__ISA
- * naming it.
+ * reduce_isa.c - the inner loops of reductions for one instruction set; compiled once for each, with CT__ISA naming it.
  *
- * reduce_kernel.h and row_kernel.h hold the loops, once; here they are included for each reduction and dtype, and the table at
- * the end collects them. Floats are joined in an order that is written out (vectors of 32 bytes, four side by side).
+ * reduce_kernel.h holds the loops, once; here it is included for each reduction and dtype, and the table at the end collects
+ * them. Floats are joined in an order that is written out (vectors of 32 bytes, four side by side).
  */
 #include "tensor/reduce.h"
 #include "tensor/vmath.h"
 
-#include <float.h>
 #include <string.h>
 
 /* Vectors for elements at any address. */
@@ -253,27 +251,12 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 #undef TERM
 #undef JOIN
 
-/* ---- rows ---- */
-
-#define T float
-#define I int32_t
-#define HUGE FLT_MAX
-#define SUFFIX f32
-#include "tensor/row_kernel.h"
-
-#define T double
-#define I int64_t
-#define HUGE DBL_MAX
-#define SUFFIX f64
-#include "tensor/row_kernel.h"
-
 /* ---- the table ---- */
 
 #define ENTRY(name) {rows_##name, columns_##name, join_##name}
 #define FLOATS(name) [CT_F32] = ENTRY(name##_f32), [CT_F64] = ENTRY(name##_f64)
 #define INTEGERS(name)                                                                                                 \
     [CT_I32] = ENTRY(name##_i32), [CT_I64] = ENTRY(name##_i64), [CT_U8] = ENTRY(name##_u8), [CT_BOOL] = ENTRY(name##_u8)
-#define ROW(name) {name##_f32, name##_f64}
 
 const ct__reduce_kernels CT__CONCAT(ct__reduce_kernels_, CT__ISA) = {
     .reducer = {[CT__SUM] = {FLOATS(sum), INTEGERS(sum)},
@@ -282,12 +265,4 @@ const ct__reduce_kernels CT__CONCAT(ct__reduce_kernels_, CT__ISA) = {
                 [CT__MIN] = {FLOATS(min), INTEGERS(min)},
                 [CT__SUM_WIDE] = {[CT_F32] = ENTRY(wide_f32), [CT_F64] = ENTRY(sum_f64)},
                 [CT__SQUARES] = {FLOATS(squares)}},
-    .row = {[CT__SOFTMAX] = ROW(softmax),
-            [CT__LOG_SOFTMAX] = ROW(log_softmax),
-            [CT__LOGSUMEXP] = ROW(logsumexp),
-            [CT__SOFTMAX_VJP] = ROW(softmax_vjp),
-            [CT__LOG_SOFTMAX_VJP] = ROW(log_softmax_vjp),
-            [CT__LOGSUMEXP_VJP] = ROW(logsumexp_vjp),
-            [CT__CROSS_ENTROPY] = ROW(cross_entropy),
-            [CT__CROSS_ENTROPY_VJP] = ROW(cross_entropy_vjp)},
 };

@@ -1,13 +1,51 @@
 /*
- * row_kernel.h - softmax and its relatives on contiguous rows of one float type; reduce_isa.c includes it for f32 and f64, with
+ * row_kernel.h - softmax and its relatives on contiguous rows of one float type; row_isa.c includes it for f32 and f64, with
  * T, an integer of its size I, its largest finite value HUGE and its name in functions (f32) as SUFFIX defined. It ends by undefining them.
  *
  * Short rows go through exp together, so that a row of ten classes does not pay for ten scalar calls. Whatever the grouping, an
  * element's result depends on its own row alone.
  */
 #define NAME(part) CT__CONCAT(part##_, SUFFIX)
-#define SUM(x, n) NAME(run_sum)((x), (n), 0, 1)
-#define MAX(x, n) NAME(run_max)((x), (n), 0, 1)
+#define SUM(x, n) NAME(total)((x), (n))
+#define MAX(x, n) NAME(largest)((x), (n))
+
+/* The sum of x, each lane of LANES by itself and then in pairs; of long rows, in blocks combined in pairs. */
+static T NAME(total)(const T *x, int64_t n)
+{
+    enum { LANES = 16 };
+    if (n > CT__ROWS_CHUNK) {
+        const int64_t half = (n / 2 + CT__ROWS_CHUNK - 1) / CT__ROWS_CHUNK * CT__ROWS_CHUNK;
+        const T left = NAME(total)(x, half);
+        return left + NAME(total)(x + half, n - half);
+    }
+    T lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) lane[k] += x[i + k];
+    }
+    for (int k = 0; i + k < n; k++) lane[k] += x[i + k];
+    for (int w = LANES / 2; w > 0; w /= 2) {
+        for (int k = 0; k < w; k++) lane[k] += lane[k + w];
+    }
+    return lane[0];
+}
+
+/* The largest of x; NaN if one is among them. */
+static T NAME(largest)(const T *x, int64_t n)
+{
+    enum { LANES = 16 };
+    T lane[LANES];
+    for (int k = 0; k < LANES; k++) lane[k] = -(T)INFINITY;
+    for (int64_t i = 0; i < n; i += LANES) {
+        const int m = n - i < LANES ? (int)(n - i) : LANES;
+        for (int k = 0; k < m; k++) {
+            const T larger = x[i + k] > lane[k] ? x[i + k] : lane[k];
+            lane[k] = x[i + k] != x[i + k] ? x[i + k] : larger;
+        }
+    }
+    for (int k = 1; k < LANES; k++) lane[0] = lane[k] > lane[0] || lane[k] != lane[k] ? lane[k] : lane[0];
+    return lane[0];
+}
 
 /* How many rows of n elements go together. */
 static inline int64_t NAME(group)(int64_t n) { return n < CT__ROWS_CHUNK ? CT__ROWS_CHUNK / (n > 0 ? n : 1) : 1; }
