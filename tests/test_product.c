@@ -461,10 +461,11 @@ static void the_inner_call_scales_and_adds(void **state)
                 ct_tensor *c = behind_strides(random_matrix(sizes[s].m, sizes[s].n, d), layout);
                 ct_tensor *product = ct_mul(ct_matmul(a, b), ct_scalar(2));
                 ct_tensor *expected = ct_add(product, ct_mul(c, ct_scalar(0.5)));
-                ct__gemm(d, 1, 2, matrix_in(a), 0, matrix_in(b), 0, 0.5, matrix_in(c), 0);
+                const ct__matrix x = matrix_in(a), y = matrix_in(b), z = matrix_in(c);
+                ct__gemm(d, 1, 2, &x, 0, &y, 0, 0.5, &z, 0);
                 assert_true(ct_allclose(c, expected, close, close));
                 assert_true(ct_fill_(c, NAN));
-                ct__gemm(d, 1, 2, matrix_in(a), 0, matrix_in(b), 0, 0, matrix_in(c), 0);
+                ct__gemm(d, 1, 2, &x, 0, &y, 0, 0, &z, 0);
                 assert_true(ct_allclose(c, product, close, close));
             }
         }

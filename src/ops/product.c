@@ -43,11 +43,12 @@ static ct_tensor *made_regular(ct_tensor *t)
     return copy;
 }
 
-/* z = op(a) op(b) + beta z for tensors with equal leading axes. z is contiguous. */
-static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb, double beta)
+/* z = op(a) op(b) for tensors with equal leading axes, and what `then` says (NULL: nothing). z is contiguous. */
+static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb, const ct__epilogue *then)
 {
     if (CT__LIKELY(z->rank == 2 && regular(a) && regular(b))) {
-        ct__gemm(z->dtype, 1, 1, matrix_of(a, ta), 0, matrix_of(b, tb), 0, beta, matrix_of(z, false), 0);
+        const ct__matrix ma = matrix_of(a, ta), mb = matrix_of(b, tb), mz = matrix_of(z, false);
+        ct__gemm_with(z->dtype, 1, 1, &ma, 0, &mb, 0, 0, &mz, 0, then);
         return true;
     }
     const int scope = ct__scope_begin();
@@ -63,7 +64,7 @@ static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb,
             ma.data = a->data + ct__walk_offset(&w, a->stride) * size;
             mb.data = b->data + ct__walk_offset(&w, b->stride) * size;
             mz.data = z->data + ct__walk_offset(&w, z->stride) * size;
-            ct__gemm(z->dtype, batch, 1, ma, sa, mb, sb, beta, mz, sz);
+            ct__gemm_with(z->dtype, batch, 1, &ma, sa, &mb, sb, 0, &mz, sz, then);
         }
     }
     ct__scope_end(scope);
@@ -108,7 +109,7 @@ static bool matmul_shape(ct_call *c)
     return true;
 }
 
-static bool matmul_forward(const ct_call *c) { return multiply(c->out[0], c->in[0], false, c->in[1], false, 0); }
+static bool matmul_forward(const ct_call *c) { return multiply(c->out[0], c->in[0], false, c->in[1], false, NULL); }
 
 /* Z = X Y,  dZ = dX Y + X dY;  <G, dX Y> = <G Y', dX>,  <G, X dY> = <X' G, dY>.  Checked: matmul samples */
 static ct_tensor *matmul_vjp_x(const ct_call *c, ct_tensor *const *g) { return ct_matmul(g[0], ct_transpose(c->in[1])); }
@@ -130,11 +131,11 @@ static bool matmul_fused(const ct_call *c, ct_tensor *const *g, const bool *need
     const int r = g[0]->rank - 2;
     if (need[0]) {
         gx[0] = matrix_like(g[0], g[0]->dim[r], c->in[1]->dim[r]);
-        if (!gx[0] || !multiply(gx[0], g[0], false, c->in[1], true, 0)) return false;
+        if (!gx[0] || !multiply(gx[0], g[0], false, c->in[1], true, NULL)) return false;
     }
     if (need[1]) {
         gx[1] = matrix_like(g[0], c->in[0]->dim[r + 1], g[0]->dim[r + 1]);
-        if (!gx[1] || !multiply(gx[1], c->in[0], true, g[0], false, 0)) return false;
+        if (!gx[1] || !multiply(gx[1], c->in[0], true, g[0], false, NULL)) return false;
     }
     return true;
 }
@@ -246,27 +247,22 @@ static bool affine_shape(ct_call *c)
     return true;
 }
 
-/* The result is filled with the bias, and the GEMM adds onto it. */
-static bool affine_forward(const ct_call *c)
+/* The product adds the bias, and applies relu where it is asked to, as it writes its sums. */
+static bool affine_into(const ct_call *c, ct__activation activation)
 {
-    ct_tensor *y = c->out[0];
     const ct_tensor *b = c->in[2];
-    if (CT__LIKELY(b->dense)) {
-        const size_t row = (size_t)b->count * ct__size(b);
-        for (int64_t i = 0; i < y->dim[0] && row; i++) memcpy(y->data + (size_t)i * row, b->data, row);
-        return multiply(y, c->in[0], false, c->in[1], false, 1);
-    }
-    ct_tensor rows = *c->in[2]; /* the bias, repeated; never given to anyone */
-    rows.dense = false;
-    rows.rank = 2;
-    rows.dim[1] = rows.dim[0];
-    rows.stride[1] = rows.stride[0];
-    rows.dim[0] = c->out[0]->dim[0];
-    rows.stride[0] = 0;
-    rows.count = c->out[0]->count;
-    ct__copy(c->out[0], &rows);
-    return multiply(c->out[0], c->in[0], false, c->in[1], false, 1);
+    ct__epilogue then = {.bias = b->data, .activation = activation};
+    if (CT__LIKELY(b->dense)) return multiply(c->out[0], c->in[0], false, c->in[1], false, &then);
+    const int scope = ct__scope_begin();
+    ct_tensor *copy = ct__tensor_like("ct_affine", b, c->dtype);
+    if (copy) ct__copy(copy, b);
+    if (copy) then.bias = copy->data;
+    const bool ok = copy && multiply(c->out[0], c->in[0], false, c->in[1], false, &then);
+    ct__scope_end(scope);
+    return ok;
 }
+
+static bool affine_forward(const ct_call *c) { return affine_into(c, CT__NO_ACTIVATION); }
 
 /* Z = X W + 1 b',  dZ = dX W + X dW + 1 db';  gX = G W',  gW = X' G,  gb = column sums of G.  Checked: affine samples */
 static ct_tensor *affine_vjp_x(const ct_call *c, ct_tensor *const *g) { return ct_matmul(g[0], ct_transpose(c->in[1])); }
@@ -339,6 +335,7 @@ static ct_tensor *activated_jvp_b(const ct_call *c, ct_tensor *db) { return push
 
 static bool activated_forward(const ct_call *c)
 {
+    if (c->op->impl == &ct__op_relu) return affine_into(c, CT__RELU);
     return affine_forward(c) && ct__pointwise_forward(c->op->impl, c->out[0], c->out[0]);
 }
 

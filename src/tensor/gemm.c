@@ -1,204 +1,81 @@
 /*
- * gemm.c - matrix products, on BLIS; the only file that names it.
+ * gemm.c - matrix products; the only file that names BLIS.
  *
- * C is cut into panels by its shape alone, and OpenMP runs the panels: so a result has the same bits for any number of threads. Within a panel our
- * own loops call the kernels of BLIS that take unpacked operands (its "sup" kernels: any strides for A, rows for B and C). B is packed first
- * where its rows are not contiguous or lie far apart, A where its columns lie far apart. Calling kernels rather than
- * bli_sgemm has a reason: every call of that enters an OpenMP region of its own, and a region inside a region costs a malloc each time.
+ * Processors with AVX2 or AVX-512 have kernels of our own (gemm_kernel.h) for products of every size. Elsewhere these take the small ones, and
+ * BLIS the others: BLIS knows a processor by its model, and on one that it does not know it takes plain C, at a sixth of the machine's rate.
  *
- * Processors for which BLIS has no such kernels, and layouts that they do not take, go through bli_sgemm_ex with one thread. Products too small to
- * be worth either have a kernel of our own. Which way is taken depends on the shape and strides alone.
+ * With our kernels an element of C has the same bits however C is cut, so it is cut as suits the threads. BLIS, with one thread, gets panels that
+ * the shape alone decides. Either way a result does not depend on the number of threads, and there is no parallel region inside another.
  */
 #include "tensor/gemm.h"
 
 #include <blis.h> /* found as a system header: its own warnings are its own */
-#include <math.h>
 #include <omp.h>
-#include <pthread.h>
 #include <string.h>
 
-/* One product; a part of it is a panel of rows or of columns of C. */
+/* One product for a batch of matrices. A part of it is `group` whole matrices, or one of `down` times `across` blocks of a matrix. */
 typedef struct product {
     ct_dtype dtype;
-    double alpha, beta;
-    ct__matrix a, b, c;
-    int64_t a_step, b_step, c_step;
-    int64_t panels; /* for each matrix of the batch */
-    bool by_rows;
-    char *space;       /* for packing; one piece for each thread */
-    size_t space_each; /* bytes; 0 where nothing is packed */
-    bool serial;
+    bool blis, serial;
+    ct__matrix a, b, c; /* the first of the batch */
+    ct__gemm_part part;
+    int64_t batch, a_step, b_step, c_step, bias_step;
+    int64_t group, down, across, height, width;
+    char *space; /* for packing, a piece for each thread: first A's, then B's */
+    size_t space_a, space_each;
 } product;
+
+static int index_of(ct_dtype dtype) { return dtype == CT_F64; }
+static int64_t size_of(ct_dtype dtype) { return dtype == CT_F64 ? 8 : 4; }
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* ---- our own kernels ---- */
 
-#ifdef CT__HAVE_X86_VARIANTS
 const ct__gemm_kernels *ct__gemm_own = &ct__gemm_baseline;
 
+#ifdef CT__HAVE_X86_VARIANTS
 /* Runs when the library is loaded. */
 __attribute__((constructor)) static void choose(void)
 {
     static const ct__gemm_kernels *const tables[] = {&ct__gemm_baseline, &ct__gemm_avx2, &ct__gemm_avx512};
     ct__gemm_own = tables[ct__isa()];
 }
-#else
-const ct__gemm_kernels *ct__gemm_own = &ct__gemm_baseline;
 #endif
 
-/* ---- the kernels of BLIS ---- */
-
-typedef void (*sup_kernel)(conj_t conja, conj_t conjb, dim_t m, dim_t n, dim_t k, void *alpha, void *a, inc_t rs_a, inc_t cs_a, void *b,
-                           inc_t rs_b, inc_t cs_b, void *beta, void *c, inc_t rs_c, inc_t cs_c, auxinfo_t *data, cntx_t *cntx);
-
-/* What BLIS has for this processor; index 0: f32, 1: f64. */
-static struct {
-    cntx_t *context;
-    struct {
-        sup_kernel kernel[2]; /* A by rows, A by columns; NULL: none */
-        int64_t mr, nr, mc, kc;
-    } of[2];
-} blis;
-
-static pthread_once_t blis_once = PTHREAD_ONCE_INIT;
-
-static void ask_blis(void)
+/* Does packing B pay? A panel is read once for each tile of rows. Rows that lie 4 KB apart fight for the same lines of a first-level cache. */
+static inline bool packs_b(const ct__matrix *b, int64_t rows, int64_t size)
 {
-    bli_init();
-    blis.context = bli_gks_query_cntx();
-    for (int i = 0; i < 2; i++) {
-        const num_t dt = i ? BLIS_DOUBLE : BLIS_FLOAT;
-        const stor3_t storage[] = {BLIS_RRR, BLIS_RCR};
-        bool usable = true;
-        for (int k = 0; k < 2; k++) {
-            usable = usable && bli_cntx_get_l3_sup_ker_prefs_dt(dt, storage[k], blis.context); /* it prefers C by rows */
-            void *address = bli_cntx_get_l3_sup_ker_dt(dt, storage[k], blis.context);
-            memcpy(&blis.of[i].kernel[k], &address, sizeof address); /* ISO C has no cast from an object's pointer to a function's */
-        }
-        blis.of[i].mr = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_MR, blis.context);
-        blis.of[i].nr = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_NR, blis.context);
-        blis.of[i].mc = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_MC, blis.context);
-        blis.of[i].kc = bli_cntx_get_l3_sup_blksz_def_dt(dt, BLIS_KC, blis.context);
-        /* Only the kernels that loop over m themselves, of the shapes known to be such, are called. */
-        const int64_t mr = blis.of[i].mr, nr = blis.of[i].nr;
-        if (!usable || mr != 6 || nr != (i ? 8 : 16) || blis.of[i].mc < mr || blis.of[i].kc < 16)
-            blis.of[i].kernel[0] = blis.of[i].kernel[1] = NULL;
-    }
+    if (b->column != 1) return b->columns > 1;
+    return rows >= 48 && b->row * size >= (rows < 256 ? 4096 : 1024) && b->rows >= 32;
 }
 
-enum { SMALL = 1 << 23, DEPTH = 256 }; /* multiplications up to which our own tiles are taken; terms that they sum at a time */
-enum { NC = 1024, FAR = 1024 }; /* columns of B packed at a time; bytes between rows from which packing pays */
-
-static int index_of(ct_dtype dtype) { return dtype == CT_F64; }
-
-static bool kernels_take(const product *p)
+/* The same of A, which is read once for each strip. */
+static bool packs_a(const ct__matrix *a, int64_t columns, int64_t size)
 {
-    return blis.of[index_of(p->dtype)].kernel[0] && p->c.column == 1;
+    if (columns < 128 || a->columns < 16) return false;
+    return a->row == 1 ? a->column * size >= 1024 : a->row * size >= 4096;
 }
 
-static bool packs_b(const product *p, size_t size)
-{
-    return p->b.column != 1 || (p->c.rows >= 48 && (size_t)p->b.row * size >= FAR && p->a.columns >= 32);
-}
-
-static bool packs_a(const product *p, size_t size)
-{
-    if (p->a.column != 1 && p->a.row != 1) return true;
-    return p->a.row == 1 && p->c.columns >= 48 && (size_t)p->a.column * size >= FAR;
-}
-
-/* Panels of A, mr rows high: element (i, l) of a panel at [l * mr + i]. */
-#define PACK_A(T)                                                                                                      \
-    static void pack_a_##T(T *restrict to, const T *a, int64_t row, int64_t column, int64_t m, int64_t k, int64_t mr)  \
-    {                                                                                                                  \
-        for (int64_t i0 = 0; i0 < m; i0 += mr, to += k * mr) {                                                         \
-            const int64_t h = m - i0 < mr ? m - i0 : mr;                                                               \
-            const T *from = a + i0 * row;                                                                              \
-            for (int64_t l = 0; l < k; l++) {                                                                          \
-                for (int64_t i = 0; i < h; i++) to[l * mr + i] = from[i * row + l * column];                           \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-PACK_A(float)
-PACK_A(double)
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
-/* Bytes that packing a panel may need: B first, then A. */
-static size_t space_for(const product *p, size_t size)
+/* Room for packing in a part of the product. */
+static void plan_space(product *p)
 {
     const int i = index_of(p->dtype);
-    const int64_t kc = least(blis.of[i].kc, p->a.columns), nc = round_up(least(NC, p->c.columns), blis.of[i].nr);
-    size_t bytes = packs_b(p, size) ? (size_t)(kc * nc) * size : 0;
-    bytes = (bytes + 63) / 64 * 64;
-    if (packs_a(p, size)) bytes += (size_t)(kc * round_up(least(blis.of[i].mc, p->c.rows), blis.of[i].mr)) * size;
-    return bytes;
-}
-
-/* A block of B (k x n) against all of A's rows: blocks of mc rows, then strips of nr columns, each one call of the kernel. */
-static void run_block(const product *p, const ct__matrix *a, char *b, int64_t b_row, int64_t b_panel, const ct__matrix *c, int64_t k, int64_t n,
-                      void *beta, char *space)
-{
-    const int i = index_of(p->dtype);
-    const int64_t size = p->dtype == CT_F32 ? 4 : 8, mr = blis.of[i].mr, nr = blis.of[i].nr, mc = blis.of[i].mc;
-    const bool pack = packs_a(p, (size_t)size);
-    float alpha_f32 = (float)p->alpha;
-    double alpha_f64 = p->alpha;
-    for (int64_t i0 = 0; i0 < c->rows; i0 += mc) {
-        const int64_t m = least(mc, c->rows - i0);
-        char *block = a->data + i0 * a->row * size;
-        int64_t row = a->row, column = a->column, panel = mr * a->row;
-        if (pack) {
-            if (p->dtype == CT_F32) pack_a_float((float *)(void *)space, (const float *)(const void *)block, row, column, m, k, mr);
-            else pack_a_double((double *)(void *)space, (const double *)(const void *)block, row, column, m, k, mr);
-            block = space;
-            row = 1;
-            column = mr;
-            panel = mr * k;
-        }
-        auxinfo_t info;
-        memset(&info, 0, sizeof info);
-        bli_auxinfo_set_ps_a(panel, &info);
-        bli_auxinfo_set_ps_b(b_panel, &info);
-        for (int64_t j0 = 0; j0 < n; j0 += nr) {
-            char *strip = b + (j0 / nr) * b_panel * size, *to = c->data + (i0 * c->row + j0) * size;
-            if (n - j0 < nr) { /* of a narrow strip the kernels of BLIS 0.9 read beyond the end of C */
-                const ct__matrix x = {.data = a->data + i0 * a->row * size, .rows = m, .columns = k, .row = a->row, .column = a->column};
-                const ct__matrix y = {.data = strip, .rows = k, .columns = n - j0, .row = b_row, .column = 1};
-                const ct__matrix z = {.data = to, .rows = m, .columns = n - j0, .row = c->row, .column = 1};
-                ct__gemm_own->small[i](&x, &y, &z, p->alpha, i ? *(double *)beta : (double)*(float *)beta);
-                break;
-            }
-            blis.of[i].kernel[column == 1 ? 0 : 1](BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, nr, k, i ? (void *)&alpha_f64 : (void *)&alpha_f32,
-                                                   block, row, column, strip, b_row, 1, beta, to, c->row, 1, &info, blis.context);
-        }
+    const int64_t size = size_of(p->dtype), depth = least(CT__GEMM_DEPTH, p->a.columns);
+    p->part.pack_b = packs_b(&p->b, p->height, size);
+    if (packs_a(&p->a, p->width, size)) {
+        const int64_t bytes = (p->height + ct__gemm_own->rows - 1) / ct__gemm_own->rows * ct__gemm_own->pitch[i] * depth * size;
+        p->space_a = (size_t)round_up(least(bytes, CT__GEMM_BLOCK), 64);
     }
+    p->space_each = p->space_a;
+    if (p->part.pack_b && p->height * depth * size > CT__GEMM_BLOCK) /* or several blocks would pack the same strips */
+        p->space_each += (size_t)(depth * round_up(p->width, ct__gemm_own->width[i]) * size);
 }
 
-static void call_kernels(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, char *space)
-{
-    const int i = index_of(p->dtype);
-    const int64_t size = p->dtype == CT_F32 ? 4 : 8, nr = blis.of[i].nr, kc = blis.of[i].kc;
-    const bool pack = packs_b(p, (size_t)size);
-    float beta_f32 = (float)p->beta, one_f32 = 1;
-    double beta_f64 = p->beta, one_f64 = 1;
-    char *space_a = space + (pack ? round_up(least(kc, a->columns) * round_up(least(NC, p->c.columns), nr) * size, 64) : 0);
-    for (int64_t j0 = 0; j0 < c->columns; j0 += NC) {
-        const int64_t n = least(NC, c->columns - j0);
-        for (int64_t l0 = 0; l0 < a->columns; l0 += kc) {
-            const int64_t k = least(kc, a->columns - l0);
-            char *from = b->data + (l0 * b->row + j0 * b->column) * size;
-            if (pack) ct__gemm_own->pack_b[i](space, from, b->row, b->column, k, n, nr);
-            void *beta = i ? (l0 ? (void *)&one_f64 : (void *)&beta_f64) : l0 ? (void *)&one_f32 : (void *)&beta_f32;
-            ct__matrix a_part = *a, c_part = *c;
-            a_part.data += l0 * a->column * size;
-            c_part.data += j0 * size;
-            run_block(p, &a_part, pack ? space : from, pack ? nr : b->row, pack ? nr * k : nr, &c_part, k, n, beta, space_a);
-        }
-    }
-}
+/* ---- BLIS ---- */
 
-/* The whole of BLIS, with one thread, its packed path. */
+/* With one thread, by its packed path: its own threads would need a region inside ours, which costs a malloc, and its other path lets bits
+ * depend on them. */
 static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c)
 {
     rntm_t runtime;
@@ -206,141 +83,231 @@ static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b
     bli_rntm_set_num_threads(1, &runtime);
     bli_rntm_disable_l3_sup(&runtime);
     if (p->dtype == CT_F32) {
-        float alpha = (float)p->alpha, beta = (float)p->beta;
+        float alpha = (float)p->part.alpha, beta = (float)p->part.beta;
         bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, c->rows, c->columns, a->columns, &alpha, (float *)(void *)a->data, a->row,
                      a->column, (float *)(void *)b->data, b->row, b->column, &beta, (float *)(void *)c->data, c->row, c->column,
                      NULL, &runtime);
     } else {
-        double alpha = p->alpha, beta = p->beta;
+        double alpha = p->part.alpha, beta = p->part.beta;
         bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, c->rows, c->columns, a->columns, &alpha, (double *)(void *)a->data,
                      a->row, a->column, (double *)(void *)b->data, b->row, b->column, &beta, (double *)(void *)c->data, c->row,
                      c->column, NULL, &runtime);
     }
 }
 
-/* Small enough for our own tiles, which read A and B where they are? */
-static bool is_small(const ct__matrix *a, const ct__matrix *c)
-{
-    return c->column == 1 && c->rows * c->columns <= SMALL / a->columns;
-}
+/* ---- without a kernel ---- */
 
-static void call_own(ct_dtype dtype, double alpha, const ct__matrix *a, const ct__matrix *b, double beta, const ct__matrix *c)
+static char *element(const ct__matrix *c, int64_t i, int64_t j, int64_t size) { return c->data + (i * c->row + j * c->column) * size; }
+
+/* C = beta C, or the bias: what is there before products are added. */
+static void start(const product *p, const ct__matrix *c, const char *bias)
 {
-    const int64_t size = dtype == CT_F32 ? 4 : 8;
-    if (a->columns <= DEPTH) {
-        ct__gemm_own->small[index_of(dtype)](a, b, c, alpha, beta);
-        return;
-    }
-    ct__matrix x = *a, y = *b;
-    for (int64_t l = 0; l < a->columns; l += DEPTH) {
-        x.columns = y.rows = least(DEPTH, a->columns - l);
-        ct__gemm_own->small[index_of(dtype)](&x, &y, c, alpha, l ? 1 : beta);
-        x.data += DEPTH * a->column * size;
-        y.data += DEPTH * b->row * size;
+    const int64_t size = size_of(p->dtype);
+    for (int64_t i = 0; i < c->rows; i++) {
+        for (int64_t j = 0; j < c->columns; j++) {
+            char *at = element(c, i, j, size);
+            const double scaled = p->part.beta == 0 ? 0 : p->part.beta * ct__load(at, p->dtype);
+            ct__store(at, p->dtype, bias ? ct__load(bias + j * size, p->dtype) : scaled);
+        }
     }
 }
 
-static void multiply(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, char *space)
+static void activate(const product *p, const ct__matrix *c)
 {
-    if (is_small(a, c)) call_own(p->dtype, p->alpha, a, b, p->beta, c);
-    else if (kernels_take(p) && (space || !p->space_each)) call_kernels(p, a, b, c, space);
-    else call_blis(p, a, b, c);
+    for (int64_t i = 0; i < c->rows; i++) {
+        for (int64_t j = 0; j < c->columns; j++) {
+            char *at = element(c, i, j, size_of(p->dtype));
+            if (ct__load(at, p->dtype) <= 0) ct__store(at, p->dtype, 0);
+        }
+    }
+}
+
+/* By BLIS, or nothing to sum. */
+static void multiply_plainly(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, const char *bias)
+{
+    product q = *p;
+    if (bias || a->columns == 0) {
+        start(p, c, bias);
+        q.part.beta = 1;
+    }
+    if (a->columns) call_blis(&q, a, b, c);
+    if (p->part.relu) activate(p, c);
 }
 
 /* ---- parts ---- */
 
-static ct__matrix part_of(ct__matrix m, size_t size, bool rows, int64_t from, int64_t count)
+/* m's block of rows and columns from (i, j) on. */
+static ct__matrix block_of(ct__matrix m, int64_t size, int64_t i, int64_t rows, int64_t j, int64_t columns)
 {
-    m.data += from * (rows ? m.row : m.column) * (int64_t)size;
-    *(rows ? &m.rows : &m.columns) = count;
+    m.data += (i * m.row + j * m.column) * size;
+    m.rows = rows;
+    m.columns = columns;
     return m;
 }
 
-static void run_part(void *context, int64_t part)
+/* One block of one matrix of the batch. */
+static void run_block(const product *p, int64_t matrix, int64_t panel)
+{
+    const int64_t size = size_of(p->dtype), i = panel / p->across * p->height, j = panel % p->across * p->width;
+    const int64_t rows = least(p->height, p->c.rows - i), columns = least(p->width, p->c.columns - j);
+    if (rows <= 0 || columns <= 0) return;
+    ct__matrix a = block_of(p->a, size, i, rows, 0, p->a.columns);
+    ct__matrix b = block_of(p->b, size, 0, p->b.rows, j, columns);
+    ct__matrix c = block_of(p->c, size, i, rows, j, columns);
+    a.data += matrix * p->a_step * size;
+    b.data += matrix * p->b_step * size;
+    c.data += matrix * p->c_step * size;
+    ct__gemm_part part = p->part;
+    if (part.bias) part.bias += (matrix * p->bias_step + j) * size;
+    if (p->blis) {
+        multiply_plainly(p, &a, &b, &c, part.bias);
+        return;
+    }
+    part.a = &a;
+    part.b = &b;
+    part.c = &c;
+    if (p->space) {
+        char *space = p->space + (size_t)(p->serial ? 0 : omp_get_thread_num()) * p->space_each;
+        if (p->space_a) part.space_a = space;
+        if (p->space_each > p->space_a) part.space_b = space + p->space_a;
+    }
+    ct__gemm_own->multiply[index_of(p->dtype)](&part);
+}
+
+static void run_part(void *context, int64_t index)
 {
     const product *p = context;
-    const int64_t matrix = part / p->panels, panel = part % p->panels;
-    const size_t size = p->dtype == CT_F32 ? 4 : 8;
-    ct__matrix a = p->a, b = p->b, c = p->c;
-    a.data += matrix * p->a_step * (int64_t)size;
-    b.data += matrix * p->b_step * (int64_t)size;
-    c.data += matrix * p->c_step * (int64_t)size;
-    if (p->panels > 1) {
-        const int64_t n = p->by_rows ? c.rows : c.columns;
-        int64_t each = (n + p->panels - 1) / p->panels;
-        each = (each + 7) / 8 * 8; /* whole micro-tiles */
-        const int64_t from = panel * each, count = from >= n ? 0 : n - from < each ? n - from : each;
-        if (count == 0) return;
-        c = part_of(c, size, p->by_rows, from, count);
-        if (p->by_rows) a = part_of(a, size, true, from, count);
-        else b = part_of(b, size, false, from, count);
-    }
-    const int thread = p->serial ? 0 : omp_get_thread_num();
-    multiply(p, &a, &b, &c, p->space ? p->space + (size_t)thread * p->space_each : NULL);
-}
-
-#define PARALLEL 3e6
-enum { SERIAL = 1500000 }; /* multiplications, in the whole batch, that one thread does at once: PARALLEL by another measure */
-
-/* How many panels, by shape alone: two from about 30 us of work on (PARALLEL flops), four where each of them still packs little against its work. Cut across
- * the longer side of C. */
-static void cut(product *p)
-{
-    const double flops = 2.0 * (double)p->c.rows * (double)p->c.columns * (double)p->a.columns;
-    const int64_t longer = p->c.rows > p->c.columns ? p->c.rows : p->c.columns;
-    p->by_rows = p->c.rows >= p->c.columns;
-    p->panels = flops < PARALLEL || longer < 32 ? 1 : flops < 2e9 ? 2 : 4;
-}
-
-/* C = beta C, where there is nothing to sum. */
-static void scale(const product *p, int64_t batch)
-{
-    for (int64_t l = 0; l < batch; l++) {
-        for (int64_t i = 0; i < p->c.rows; i++) {
-            for (int64_t j = 0; j < p->c.columns; j++) {
-                char *at = p->c.data + (l * p->c_step + i * p->c.row + j * p->c.column) * (p->dtype == CT_F32 ? 4 : 8);
-                ct__store(at, p->dtype, p->beta == 0 ? 0 : p->beta * ct__load(at, p->dtype));
-            }
-        }
-    }
-}
-
-void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, ct__matrix a, int64_t a_step, ct__matrix b, int64_t b_step, double beta,
-              ct__matrix c, int64_t c_step)
-{
-    if (batch == 0 || c.rows == 0 || c.columns == 0) return;
-    if (c.columns == 1) b.column = c.column = 1; /* a stride that is not taken */
-    ct__self.count.gemm_calls += batch;
-    ct__self.count.gemm_flops += 2 * c.rows * c.columns * a.columns * batch;
-    if (c.column == 1 && a.columns && c.rows * c.columns <= SERIAL / a.columns / batch) {
-        const int64_t size = dtype == CT_F32 ? 4 : 8;
-        for (int64_t l = 0; l < batch; l++) {
-            call_own(dtype, alpha, &a, &b, beta, &c);
-            a.data += a_step * size;
-            b.data += b_step * size;
-            c.data += c_step * size;
-        }
+    const int64_t panels = p->down * p->across;
+    if (panels > 1) {
+        run_block(p, index / panels, index % panels);
         return;
     }
-    product p = {.dtype = dtype, .alpha = alpha, .beta = beta, .a = a, .b = b, .c = c, .a_step = a_step, .b_step = b_step, .c_step = c_step};
-    if (a.columns == 0) {
-        scale(&p, batch);
-        return;
+    const int64_t end = least((index + 1) * p->group, p->batch);
+    for (int64_t matrix = index * p->group; matrix < end; matrix++) run_block(p, matrix, 0);
+}
+
+/* C in about `parts` blocks of whole tiles, with the least time for `threads`. A block's time is that of its multiplications and of reading its rows
+ * of A and columns of B, each of which costs about as much as eight multiplications. */
+static void cut(product *p, int64_t parts, int64_t threads)
+{
+    const int64_t m = p->c.rows, n = p->c.columns, width = ct__gemm_own->width[index_of(p->dtype)];
+    int64_t best = INT64_MAX;
+    for (int64_t across = 1; across <= parts; across++) {
+        const int64_t down = (parts + across - 1) / across, height = (m + down - 1) / down;
+        const int64_t w = round_up((n + across - 1) / across, across > 1 ? width : 1);
+        const int64_t rounds = ((m + height - 1) / height * ((n + w - 1) / w) + threads - 1) / threads;
+        const int64_t cost = rounds * (height * w + 8 * (height + w));
+        if (cost >= best) continue;
+        best = cost;
+        p->down = (m + height - 1) / height;
+        p->across = (n + w - 1) / w;
+        p->height = height;
+        p->width = w;
     }
-    pthread_once(&blis_once, ask_blis);
-    cut(&p);
-    const size_t size = dtype == CT_F32 ? 4 : 8;
-    const double flops = 2.0 * (double)c.rows * (double)c.columns * (double)a.columns;
-    const int64_t parts = batch * p.panels;
-    p.serial = parts < 2 || flops * (double)batch < PARALLEL || omp_in_parallel();
-    p.space_each = !is_small(&a, &c) && kernels_take(&p) ? (space_for(&p, size) + 63) / 64 * 64 : 0;
-    const size_t space = p.space_each * (size_t)(p.serial ? 1 : ct_threads());
-    p.space = space ? ct__pool_get(space) : NULL;
-    if (p.serial) {
-        for (int64_t i = 0; i < parts; i++) run_part(&p, i);
+}
+
+/* How the work is shared. */
+static void plan(product *p)
+{
+    const double flops = 2.0 * (double)p->c.rows * (double)p->c.columns * (double)p->a.columns, all = flops * (double)p->batch;
+    const int64_t threads = all < ct__gemm_own->parallel || omp_in_parallel() ? 1 : ct_threads();
+    p->down = p->across = p->group = 1;
+    p->height = p->c.rows;
+    p->width = p->c.columns;
+    if (p->blis) { /* its bits may depend on the cut */
+        const int64_t longer = p->c.rows > p->c.columns ? p->c.rows : p->c.columns;
+        if (flops >= ct__gemm_own->parallel && longer >= 32) cut(p, flops < 2e9 ? 2 : 4, 1);
+    } else if (p->batch >= 4 * threads) {
+        const int64_t pieces = least(8 * threads, (int64_t)(all / ct__gemm_own->parallel * 4) + 1);
+        p->group = (p->batch + pieces - 1) / pieces;
+    } else if (threads > 1) {
+        const int64_t parts = (all >= 1e8 * (double)threads ? 2 : 1) * threads; /* long ones in more, to share them evenly */
+        cut(p, (parts + p->batch - 1) / p->batch, threads);
+    }
+    p->serial = threads < 2 || (p->batch + p->group - 1) / p->group * p->down * p->across < 2;
+}
+
+static void multiply(product *p)
+{
+    p->blis = p->a.columns == 0 || p->c.column != 1 ||
+              (ct__gemm_own->narrow && p->c.rows * p->c.columns > (1 << 23) / p->a.columns);
+    plan(p);
+    if (!p->blis) plan_space(p);
+    const size_t space = p->space_each * (size_t)(p->serial ? 1 : ct_threads());
+    p->space = space ? ct__pool_get(space) : NULL;
+    const int64_t parts = (p->batch + p->group - 1) / p->group * p->down * p->across;
+    if (p->serial) {
+        for (int64_t i = 0; i < parts; i++) run_part(p, i);
     } else {
         ct__self.count.parallel_gemms++;
-        ct__parallel(parts, run_part, &p);
+        ct__parallel(parts, run_part, p);
     }
-    if (p.space) ct__pool_put(p.space, space);
+    if (p->space) ct__pool_put(p->space, space);
+}
+
+/* ---- the front ---- */
+
+/* Small ones, which one thread does at once without packing A. */
+static void multiply_batch(ct_dtype dtype, int64_t batch, ct__gemm_part part, int64_t a_step, int64_t b_step, int64_t c_step, int64_t bias_step)
+{
+    const int64_t size = size_of(dtype);
+    ct__matrix a = *part.a, b = *part.b, c = *part.c;
+    part.a = &a;
+    part.b = &b;
+    part.c = &c;
+    for (; batch > 0; batch--) {
+        ct__gemm_own->multiply[index_of(dtype)](&part);
+        a.data += a_step * size;
+        b.data += b_step * size;
+        c.data += c_step * size;
+        if (part.bias) part.bias += bias_step * size;
+    }
+}
+
+/* C by columns is the transpose of B' A' by rows. */
+static void transpose(product *p)
+{
+    const ct__matrix a = p->a, b = p->b, c = p->c;
+    const int64_t a_step = p->a_step;
+    p->a = (ct__matrix){.data = b.data, .rows = b.columns, .columns = b.rows, .row = b.column, .column = b.row};
+    p->b = (ct__matrix){.data = a.data, .rows = a.columns, .columns = a.rows, .row = a.column, .column = a.row};
+    p->c = (ct__matrix){.data = c.data, .rows = c.columns, .columns = c.rows, .row = c.column, .column = 1};
+    p->a_step = p->b_step;
+    p->b_step = a_step;
+}
+
+enum { SMALL = 1 << 19 }; /* multiplications */
+
+void ct__gemm_with(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b, int64_t b_step,
+                   double beta, const ct__matrix *c, int64_t c_step, const ct__epilogue *then)
+{
+    const int64_t m = c->rows, n = c->columns, k = a->columns;
+    if (batch == 0 || m == 0 || n == 0) return;
+    const int64_t flops = 2 * m * n * k * batch, sides = m | n | k | batch;
+    ct__self.count.gemm_calls += batch;
+    ct__self.count.gemm_flops += flops;
+    ct__gemm_part part = {.a = a, .b = b, .c = c, .alpha = alpha, .beta = beta, .pack_b = packs_b(b, m, size_of(dtype))};
+    int64_t bias_step = 0;
+    if (then) {
+        part.bias = then->bias;
+        part.relu = then->activation == CT__RELU;
+        bias_step = then->bias_step;
+    }
+    /* sides so short that flops did not overflow? */
+    if (CT__LIKELY(sides < 1 << 15 && flops <= 2 * SMALL && k && (c->column == 1 || n == 1))) {
+        if (CT__LIKELY(batch == 1)) ct__gemm_own->multiply[index_of(dtype)](&part);
+        else multiply_batch(dtype, batch, part, a_step, b_step, c_step, bias_step);
+        return;
+    }
+    product p = {.dtype = dtype, .a = *a, .b = *b, .c = *c, .part = part, .batch = batch, .a_step = a_step, .b_step = b_step, .c_step = c_step,
+                 .bias_step = bias_step};
+    if (n == 1) p.b.column = p.c.column = 1; /* a stride that is not taken */
+    if (p.c.column != 1 && c->row == 1 && !part.bias) transpose(&p);
+    multiply(&p);
+}
+
+void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b, int64_t b_step, double beta,
+              const ct__matrix *c, int64_t c_step)
+{
+    ct__gemm_with(dtype, batch, alpha, a, a_step, b, b_step, beta, c, c_step, NULL);
 }

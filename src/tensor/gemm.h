@@ -6,14 +6,29 @@
 
 #include "tensor/tensor.h"
 
+enum {
+    CT__GEMM_DEPTH = 256,       /* terms that are summed in registers: with a strip's width a panel of B in first-level cache */
+    CT__GEMM_BLOCK = 384 << 10, /* bytes of A that stay in second-level cache */
+};
+
+/* A block of C to be multiplied at once: C = alpha A B + beta C, C's rows contiguous. */
+typedef struct ct__gemm_part {
+    const ct__matrix *a, *b, *c;
+    double alpha, beta;
+    const char *bias; /* a row that is added to each of C's in the place of beta C; NULL: none */
+    char *space_a;    /* room for a packed block of A; NULL: A is read where it is */
+    char *space_b;    /* room for a packed chunk of B; NULL: it is packed strip by strip, where pack_b */
+    bool pack_b, relu;
+} ct__gemm_part;
+
 /* Index 0: f32, 1: f64. */
 typedef struct ct__gemm_kernels {
-    /* C = alpha A B + beta C with C's rows contiguous; A and B as they are. */
-    void (*small[2])(const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, double alpha, double beta);
-    /* Panels of B, nr columns wide: element (l, j) of a panel at [l * nr + j]. */
-    void (*pack_b[2])(void *to, const void *b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t nr);
+    void (*multiply[2])(const ct__gemm_part *part);
     /* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns, for elements of 4 (index 0) and 8 bytes: their bits. */
     void (*turn[2])(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n);
+    int rows, pitch[2], width[2]; /* of a tile; from row to row of a packed panel of A; of a strip */
+    double parallel;              /* flops from which threads pay: about 25 us of one thread */
+    bool narrow;                  /* vectors of 16 bytes: large products are for BLIS */
 } ct__gemm_kernels;
 /* Those of the processor at hand. */
 extern const ct__gemm_kernels *ct__gemm_own;

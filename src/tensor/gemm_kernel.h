@@ -1,24 +1,50 @@
 /*
- * gemm_kernel.h - the tiles of a small matrix product for one element type, read by gemm_isa.c once for each.
+ * gemm_kernel.h - matrix products for one element type, read by gemm_isa.c once for each.
  *
- * Expects: T, V (a vector of T), LANES, ROWS (of a tile), NAME(x), and LOAD, STORE, LOAD_SOME, STORE_SOME (the first n lanes), SPREAD (one value
- * to all lanes), MADD(a, b, c) = a b + c.
+ * Expects: T, V (a vector of T), LANES, ROWS (of a tile), FOR_EACH_ROW, NAME(x); LOAD, STORE; LOAD_SOME, STORE_SOME (the first n lanes),
+ * LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and faster); SPREAD (one value to all lanes), MADD(a, b, c) = a b + c,
+ * POSITIVE(x) (0 where x <= 0, else x), TRANSPOSE(rows).
  *
- * A tile is up to ROWS rows of C by one or two vectors of columns, kept in registers over the whole sum, which runs upwards in l: so an element of C
- * has the same bits whatever tile it falls into.
+ * A tile is up to ROWS rows of C by one or two vectors of columns, kept in registers over the sum, which runs upwards in l by chunks that k alone
+ * decides: so an element of C has the same bits whatever tile, strip, block or thread it falls to. Tiles lie in strips of columns, for which a
+ * panel of B stays in first-level cache, and strips in blocks of rows, for which A stays in the second level. A and B are read where they are,
+ * or packed into panels first where they are turned or where their rows lie so far apart that they would fight for the same lines of a cache.
  */
+
+enum {
+    NAME(WIDTH) = 2 * LANES,                            /* columns of a strip */
+    NAME(PITCH) = (ROWS + LANES - 1) / LANES * LANES,   /* from one l to the next in a panel of A */
+};
 
 /* What is constant along a strip of columns. */
 typedef struct NAME(strip) {
-    const T *a, *b;
+    const T *b, *from; /* beta is for `from`, C itself or the bias */
     T *c;
-    int64_t a_row, a_column, b_row, c_row, k;
+    int64_t a_row, a_column, b_row, c_row, from_row, k;
     int last; /* lanes of the last vector that are columns of C */
+    bool whole, plain, adds, relu; /* whole: B may be read up to full vectors; plain: C is the sums */
     T alpha, beta;
 } NAME(strip);
 
+/* C from the sums of a tile, where it is not the sums alone. One loop for all tiles: it is passed once in DEPTH terms. */
+__attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const T *sum, int64_t row, int rows, int vectors)
+{
+    const V alpha = SPREAD(s->alpha), beta = SPREAD(s->beta);
+    T *c = s->c + row * s->c_row;
+    const T *from = s->from + row * s->from_row;
+    for (int i = 0; i < rows; i++, sum += NAME(WIDTH), c += s->c_row, from += s->from_row) {
+        for (int v = 0; v < vectors; v++) {
+            const int n = v + 1 < vectors ? LANES : s->last;
+            V z = alpha * LOAD_SOME(sum + v * LANES, n);
+            if (s->adds) z = MADD(beta, LOAD_SOME(from + v * LANES, n), z);
+            if (s->relu) z = POSITIVE(z);
+            STORE_SOME(c + v * LANES, z, n);
+        }
+    }
+}
+
 #define TILE(rows, vectors)                                                                                            \
-    static void NAME(tile_##rows##_##vectors)(const NAME(strip) * s, const T *a, T *c)                                 \
+    static void NAME(tile_##rows##_##vectors)(const NAME(strip) * s, const T *a, int64_t row)                          \
     {                                                                                                                  \
         V sum[rows][vectors];                                                                                          \
         UNROLL for (int i = 0; i < rows; i++)                                                                          \
@@ -26,123 +52,224 @@ typedef struct NAME(strip) {
             UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = SPREAD(0);                                            \
         }                                                                                                              \
         const T *b = s->b;                                                                                             \
-        const bool all = s->last == LANES;                                                                             \
-        for (int64_t l = 0; l < s->k; l++, a += s->a_column, b += s->b_row) {                                          \
+        const int64_t a_row = s->a_row, a_column = s->a_column, b_row = s->b_row;                                      \
+        const int last = s->last;                                                                                      \
+        const bool whole = s->whole;                                                                                   \
+        for (int64_t l = s->k; l > 0; l--, a += a_column, b += b_row) {                                                \
             V y[vectors];                                                                                              \
             UNROLL for (int v = 0; v + 1 < vectors; v++) y[v] = LOAD(b + v * LANES);                                   \
-            y[vectors - 1] = all ? LOAD(b + (vectors - 1) * LANES) : LOAD_SOME(b + (vectors - 1) * LANES, s->last);     \
+            y[vectors - 1] = LOAD_LAST(b + (vectors - 1) * LANES, last, whole);                                        \
             UNROLL for (int i = 0; i < rows; i++)                                                                      \
             {                                                                                                          \
-                const V x = SPREAD(a[i * s->a_row]);                                                                   \
+                const V x = SPREAD(a[i * a_row]);                                                                      \
                 UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = MADD(x, y[v], sum[i][v]);                         \
             }                                                                                                          \
         }                                                                                                              \
-        const V alpha = SPREAD(s->alpha), beta = SPREAD(s->beta);                                                      \
-        UNROLL for (int i = 0; i < rows; i++)                                                                          \
+        _Alignas(64) T aside[(rows) * NAME(WIDTH)];                                                                    \
+        T *to = s->plain ? s->c + row * s->c_row : aside;                                                              \
+        const int64_t step = s->plain ? s->c_row : NAME(WIDTH);                                                        \
+        UNROLL for (int i = 0; i < rows; i++, to += step)                                                              \
         {                                                                                                              \
-            UNROLL for (int v = 0; v < vectors; v++)                                                                   \
-            {                                                                                                          \
-                T *to = c + i * s->c_row + v * LANES;                                                                  \
-                const bool whole = v + 1 < vectors || all;                                                             \
-                V z = alpha * sum[i][v];                                                                               \
-                if (s->beta != 0) z = MADD(beta, whole ? LOAD(to) : LOAD_SOME(to, s->last), z);                        \
-                if (whole) STORE(to, z);                                                                               \
-                else STORE_SOME(to, z, s->last);                                                                       \
-            }                                                                                                          \
+            UNROLL for (int v = 0; v + 1 < vectors; v++) STORE(to + v * LANES, sum[i][v]);                             \
+            STORE_SOME(to + (vectors - 1) * LANES, sum[i][vectors - 1], last);                                         \
         }                                                                                                              \
+        if (!s->plain) NAME(finish)(s, aside, row, rows, vectors);                                                     \
     }
-TILE(1, 1)
-TILE(2, 1)
-TILE(3, 1)
-TILE(4, 1)
-TILE(5, 1)
-TILE(6, 1)
-TILE(1, 2)
-TILE(2, 2)
-TILE(3, 2)
-TILE(4, 2)
-TILE(5, 2)
-TILE(6, 2)
+#define TILES(rows) TILE(rows, 1) TILE(rows, 2)
+FOR_EACH_ROW(TILES)
+#undef TILES
 #undef TILE
 
-static void NAME(run_strip)(const NAME(strip) * s, int64_t rows, int vectors)
+#define ONE(rows) NAME(tile_##rows##_1),
+#define TWO(rows) NAME(tile_##rows##_2),
+static void (*const NAME(tiles)[2][ROWS + 1])(const NAME(strip) *, const T *, int64_t) = {{NULL, FOR_EACH_ROW(ONE)}, {NULL, FOR_EACH_ROW(TWO)}};
+#undef ONE
+#undef TWO
+
+/* A square of up to LANES by LANES: to[l * to_row + j] = b[l + j * column] for l < h, j < w. `padded`: more than w may be written. */
+static void NAME(turn_square)(T *restrict to, int64_t to_row, const T *b, int64_t column, int h, int w, bool padded)
 {
-    typedef void (*tile)(const NAME(strip) *, const T *, T *);
-    static const tile tiles[2][7] = {
-        {NULL, NAME(tile_1_1), NAME(tile_2_1), NAME(tile_3_1), NAME(tile_4_1), NAME(tile_5_1), NAME(tile_6_1)},
-        {NULL, NAME(tile_1_2), NAME(tile_2_2), NAME(tile_3_2), NAME(tile_4_2), NAME(tile_5_2), NAME(tile_6_2)},
-    };
-    int64_t i = 0;
-    for (; i + ROWS <= rows; i += ROWS) tiles[vectors - 1][ROWS](s, s->a + i * s->a_row, s->c + i * s->c_row);
-    if (i < rows) tiles[vectors - 1][rows - i](s, s->a + i * s->a_row, s->c + i * s->c_row);
+    V rows[LANES];
+    const bool full = h == LANES && w == LANES;
+    if (full) {
+        UNROLL for (int j = 0; j < LANES; j++) rows[j] = LOAD(b + j * column);
+    } else {
+        UNROLL for (int j = 0; j < LANES; j++) rows[j] = LOAD_SOME(b + (j < w ? j : 0) * column, h);
+    }
+    TRANSPOSE(rows);
+    if (full) {
+        UNROLL for (int l = 0; l < LANES; l++) STORE(to + l * to_row, rows[l]);
+        return;
+    }
+    const int lanes = padded ? LANES : w;
+    UNROLL for (int l = 0; l < LANES; l++)
+    {
+        if (l < h) STORE_SOME(to + l * to_row, rows[l], lanes);
+    }
 }
 
-/* to[l * to_row + j] = b(l, j) where the columns of B, not its rows, are contiguous or far apart. */
-static void NAME(turn)(T *restrict to, int64_t to_row, const T *b, int64_t row, int64_t column, int64_t k, int64_t n)
+/* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns. `padded`: to has room for full vectors. */
+static void NAME(pack)(T *restrict to, int64_t to_row, const T *b, int64_t row, int64_t column, int64_t k, int64_t n, bool padded)
 {
     for (int64_t j0 = 0; j0 < n; j0 += LANES) {
-        const int64_t w = n - j0 < LANES ? n - j0 : LANES;
-        int64_t l0 = 0;
-        if (row == 1 && w == LANES) {
-            for (; l0 + LANES <= k; l0 += LANES) {
-                V rows[LANES];
-                UNROLL for (int j = 0; j < LANES; j++) rows[j] = LOAD(b + l0 + (j0 + j) * column);
-                TRANSPOSE(rows);
-                UNROLL for (int l = 0; l < LANES; l++) STORE(to + (l0 + l) * to_row + j0, rows[l]);
+        const int w = (int)(n - j0 < LANES ? n - j0 : LANES), lanes = padded ? LANES : w;
+        const T *from = b + j0 * column;
+        T *into = to + j0;
+        if (column == 1) {
+            for (int64_t l = 0; l < k; l++) STORE_SOME(into + l * to_row, LOAD_SOME(from + l * row, w), lanes);
+        } else if (row == 1) {
+            for (int64_t l = 0; l < k; l += LANES)
+                NAME(turn_square)(into + l * to_row, to_row, from + l, column, (int)(k - l < LANES ? k - l : LANES), w, padded);
+        } else {
+            for (int64_t l = 0; l < k; l++) {
+                for (int j = 0; j < w; j++) into[l * to_row + j] = from[l * row + j * column];
             }
         }
-        for (; l0 < k; l0++) {
-            for (int64_t j = j0; j < j0 + w; j++) to[l0 * to_row + j] = b[l0 * row + j * column];
+    }
+}
+
+static void NAME(turn)(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n)
+{
+    NAME(pack)((T *)to, to_row, (const T *)b, row, column, k, n, false);
+}
+
+/* The rows of a block, in as few tiles as will do, of about the same height. `panel`: from one packed panel of A to the next, 0 for A as it is.
+ * While a tile is summed, its part of C is fetched. */
+static void NAME(run_strip)(const NAME(strip) * s, const T *a, int64_t panel, int64_t i0, int64_t rows, int vectors)
+{
+    void (*const *const tiles)(const NAME(strip) *, const T *, int64_t) = NAME(tiles)[vectors - 1];
+    if (rows <= ROWS) {
+        tiles[rows](s, a, i0);
+        return;
+    }
+    for (int64_t count = (rows + ROWS - 1) / ROWS, i = 0; count > 0; count--) {
+        const int64_t height = (rows - i + count - 1) / count;
+        if (!s->plain) {
+            const T *from = s->from + (i0 + i) * s->from_row;
+            for (int64_t h = 0; h < height; h++, from += s->from_row) {
+                __builtin_prefetch(from);
+                __builtin_prefetch(from + LANES);
+            }
+        }
+        tiles[height](s, a, i0 + i);
+        a += panel ? panel : height * s->a_row;
+        i += height;
+    }
+}
+
+/* Panels of A, one for each tile of run_strip: element (i, l) of a panel at [l * PITCH + i]. Where A's columns are contiguous, some rows of its
+ * transpose at a time go to all panels: else each of their lines would be fetched for two. */
+static void NAME(pack_a)(T *to, const T *a, int64_t row, int64_t column, int64_t rows, int64_t k)
+{
+    const int64_t step = row == 1 ? 8 : k;
+    for (int64_t l = 0; l < k; l += step) {
+        T *panel = to + l * NAME(PITCH);
+        for (int64_t count = (rows + ROWS - 1) / ROWS, i = 0; count > 0; count--) {
+            const int64_t height = (rows - i + count - 1) / count;
+            NAME(pack)(panel, NAME(PITCH), a + i * row + l * column, column, row, k - l < step ? k - l : step, height, true);
+            panel += k * NAME(PITCH);
+            i += height;
         }
     }
 }
 
-static void NAME(turn_bits)(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n)
+/* Panels of B, one for each strip: element (l, j) of a panel at [l * WIDTH + j]. */
+static void NAME(pack_b)(T *to, const T *b, int64_t row, int64_t column, int64_t k, int64_t n)
 {
-    NAME(turn)((T *)to, to_row, (const T *)b, row, column, k, n);
-}
-
-/* C = alpha A B + beta C, C by rows. B is turned first where its rows are not contiguous. */
-static void NAME(small)(const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, double alpha, double beta)
-{
-    enum { ROOM = 16384 / sizeof(T) };
-    _Alignas(64) T turned[ROOM];
-    NAME(strip) s = {.a = (const T *)(const void *)a->data, .a_row = a->row, .a_column = a->column, .c_row = c->row, .k = a->columns,
-                     .alpha = (T)alpha, .beta = (T)beta};
-    const T *from = (const T *)(const void *)b->data;
-    T *to = (T *)(void *)c->data;
-    const int64_t n = c->columns, width = b->column == 1 ? n : ROOM / s.k / LANES * LANES; /* columns turned at a time */
-    for (int64_t j0 = 0; j0 < n; j0 += width) {
-        const int64_t m = n - j0 < width ? n - j0 : width;
-        const T *y = from + j0 * b->column;
-        s.b_row = b->row;
-        if (b->column != 1) {
-            s.b_row = (m + LANES - 1) / LANES * LANES;
-            NAME(turn)(turned, s.b_row, y, b->row, b->column, s.k, m);
-            y = turned;
-        }
-        for (int64_t j = 0; j < m; j += 2 * LANES) {
-            const int64_t left = m - j;
-            const int vectors = left > LANES ? 2 : 1;
-            s.b = y + j;
-            s.c = to + j0 + j;
-            s.last = (int)(left >= vectors * LANES ? LANES : left - (vectors - 1) * LANES);
-            NAME(run_strip)(&s, c->rows, vectors);
-        }
+    const int64_t step = column == 1 ? 8 : k;
+    for (int64_t l = 0; l < k; l += step) {
+        T *panel = to + l * NAME(WIDTH);
+        for (int64_t j = 0; j < n; j += NAME(WIDTH), panel += k * NAME(WIDTH))
+            NAME(pack)(panel, NAME(WIDTH), b + j * column + l * row, row, column, k - l < step ? k - l : step, n - j < NAME(WIDTH) ? n - j : NAME(WIDTH), true);
     }
 }
 
-/* Panels of B, nr columns wide: element (l, j) of a panel at [l * nr + j]. */
-static void NAME(pack_b)(void *space, const void *from, int64_t row, int64_t column, int64_t k, int64_t n, int64_t nr)
+/* A chunk of the sum for a block of rows: strip by strip. */
+static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a, int64_t panel, const T *b, int64_t i0, int64_t rows)
 {
-    T *to = space;
-    const T *b = from;
-    for (int64_t j0 = 0; j0 < n; j0 += nr, to += k * nr) {
-        const int64_t w = n - j0 < nr ? n - j0 : nr;
-        if (column == 1) {
-            for (int64_t l = 0; l < k; l++) memcpy(to + l * nr, b + j0 + l * row, (size_t)w * sizeof(T));
-        } else {
-            NAME(turn)(to, nr, b + j0 * column, row, column, k, w);
+    _Alignas(64) T packed[CT__GEMM_DEPTH * NAME(WIDTH)];
+    const int64_t n = p->c->columns, b_row = p->b->row, b_column = p->b->column;
+    T *c = (T *)(void *)p->c->data;
+    const T *from = s->from;
+    s->b_row = p->pack_b ? NAME(WIDTH) : b_row;
+    for (int64_t j = 0; j < n; j += NAME(WIDTH)) {
+        const int64_t left = n - j;
+        const int vectors = left > LANES ? 2 : 1;
+        s->last = (int)(left >= vectors * LANES ? LANES : left - (vectors - 1) * LANES);
+        s->whole = p->pack_b || s->last == LANES;
+        s->c = c + j;
+        s->from = from + j;
+        s->b = p->space_b ? b : b + j * b_column;
+        if (p->space_b) {
+            b += s->k * NAME(WIDTH);
+        } else if (p->pack_b) {
+            NAME(pack)(packed, NAME(WIDTH), s->b, b_row, b_column, s->k, left < NAME(WIDTH) ? left : NAME(WIDTH), true);
+            s->b = packed;
+        }
+        NAME(run_strip)(s, a, panel, i0, rows, vectors);
+    }
+    s->from = from;
+}
+
+/* A product that is one tile: what the loops below come to, without them. */
+static void NAME(multiply_tile)(const ct__gemm_part *p)
+{
+    const ct__matrix *a = p->a, *b = p->b, *c = p->c;
+    const int n = (int)c->columns, vectors = n > LANES ? 2 : 1;
+    NAME(strip) s = {.b = (const T *)(const void *)b->data, .from = (const T *)(const void *)(p->bias ? p->bias : c->data),
+                     .c = (T *)(void *)c->data, .a_row = a->row, .a_column = a->column, .b_row = b->row, .c_row = c->row,
+                     .from_row = p->bias ? 0 : c->row, .k = a->columns, .last = n - (vectors - 1) * LANES, .relu = p->relu,
+                     .alpha = (T)p->alpha, .beta = p->bias ? 1 : (T)p->beta};
+    s.whole = s.last == LANES;
+    s.adds = s.beta != 0;
+    s.plain = s.alpha == 1 && !s.adds && !s.relu;
+    NAME(tiles)[vectors - 1][c->rows](&s, (const T *)(const void *)a->data, 0);
+}
+
+static void NAME(multiply)(const ct__gemm_part *p)
+{
+    const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
+    const int64_t k = p->a->columns, m = p->c->rows;
+    int64_t depth = k, block = m;
+    if (m <= ROWS && p->c->columns <= NAME(WIDTH) && k <= CT__GEMM_DEPTH && !p->pack_b) {
+        NAME(multiply_tile)(p);
+        return;
+    }
+    if (k > CT__GEMM_DEPTH) {
+        const int64_t chunks = (k + CT__GEMM_DEPTH - 1) / CT__GEMM_DEPTH;
+        depth = (k + chunks - 1) / chunks;
+    }
+    if (m * depth > CT__GEMM_BLOCK / 2 / (int64_t)sizeof(T)) {
+        const int64_t most = CT__GEMM_BLOCK / (int64_t)sizeof(T) / NAME(PITCH) / depth * ROWS, blocks = (m + most - 1) / most;
+        block = (m + blocks - 1) / blocks;
+    }
+    NAME(strip) s = {.c_row = p->c->row, .alpha = (T)p->alpha};
+    for (int64_t l = 0; l < k; l += depth) {
+        const bool first = l == 0;
+        s.k = k - l < depth ? k - l : depth;
+        s.from = (const T *)(const void *)(first && p->bias ? p->bias : p->c->data);
+        s.from_row = first && p->bias ? 0 : s.c_row;
+        s.beta = first && !p->bias ? (T)p->beta : 1;
+        s.adds = s.beta != 0;
+        s.relu = p->relu && l + depth >= k;
+        s.plain = s.alpha == 1 && !s.adds && !s.relu;
+        const T *y = b + l * p->b->row;
+        if (p->space_b) {
+            NAME(pack_b)((T *)(void *)p->space_b, y, p->b->row, p->b->column, s.k, p->c->columns);
+            y = (const T *)(const void *)p->space_b;
+        }
+        for (int64_t i = 0; i < m; i += block) {
+            const int64_t rows = m - i < block ? m - i : block;
+            const T *x = a + i * p->a->row + l * p->a->column;
+            s.a_row = p->a->row;
+            s.a_column = p->a->column;
+            if (p->space_a) {
+                NAME(pack_a)((T *)(void *)p->space_a, x, s.a_row, s.a_column, rows, s.k);
+                x = (const T *)(const void *)p->space_a;
+                s.a_row = 1;
+                s.a_column = NAME(PITCH);
+            }
+            NAME(run_block)(&s, p, x, p->space_a ? s.k * NAME(PITCH) : 0, y, i, rows);
         }
     }
 }

@@ -179,9 +179,21 @@ typedef struct ct__matrix {
     int64_t rows, columns, row, column;
 } ct__matrix;
 /* C = alpha A B + beta C for `batch` matrices at the given distances in elements (0 repeats). dtype f32 or f64. beta 0 does not
- * read C. The cut into parallel parts and the choice of kernel depend on the shape alone. */
-void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, ct__matrix a, int64_t a_step, ct__matrix b, int64_t b_step,
-              double beta, ct__matrix c, int64_t c_step);
+ * read C. Which kernel and in what order it sums depends on the shape and strides alone. */
+void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b,
+              int64_t b_step, double beta, const ct__matrix *c, int64_t c_step);
+
+/* What is done to C as it is written for the last time: C = activation(alpha A B + bias), or of alpha A B + beta C without a bias.
+ * The bits are those of C filled with the bias, beta = 1, and the activation as an operation of its own. */
+typedef enum ct__activation { CT__NO_ACTIVATION, CT__RELU } ct__activation;
+typedef struct ct__epilogue {
+    const void *bias;  /* [columns of C], contiguous, added to every row in the place of beta C; NULL: none */
+    int64_t bias_step; /* from one matrix of the batch to the next */
+    ct__activation activation;
+} ct__epilogue;
+/* ct__gemm with it; NULL: none. */
+void ct__gemm_with(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b,
+                   int64_t b_step, double beta, const ct__matrix *c, int64_t c_step, const ct__epilogue *then);
 
 /* ---- in-place changes (inplace.c) ---- */
 

@@ -1,0 +1,70 @@
+/*
+ * gemm_avx2.h - the words of gemm_kernel.h for AVX2 with FMA: vectors of 32 bytes, masks from a window into a table.
+ */
+#define V_F32 __m256
+#define V_F64 __m256d
+
+static const int32_t lanes32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+static const int64_t lanes64[8] = {-1, -1, -1, -1};
+#define MASK32(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes32 + 8 - (n)))
+#define MASK64(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes64 + 4 - (n)))
+
+static inline __m256 load_f32(const float *p) { return _mm256_loadu_ps(p); }
+static inline void store_f32(float *p, __m256 x) { _mm256_storeu_ps(p, x); }
+static inline __m256 load_some_f32(const float *p, int n) { return _mm256_maskload_ps(p, MASK32(n)); }
+/* Masked stores take many times as long as plain ones on some processors. */
+static inline void store_some_f32(float *p, __m256 x, int n)
+{
+    if (n == 8) _mm256_storeu_ps(p, x);
+    else _mm256_maskstore_ps(p, MASK32(n), x);
+}
+static inline __m256 load_last_f32(const float *p, int n, bool whole) { return whole ? load_f32(p) : load_some_f32(p, n); }
+static inline __m256 spread_f32(float x) { return _mm256_set1_ps(x); }
+static inline __m256 madd_f32(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
+static inline __m256 positive_f32(__m256 x) { return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NLE_UQ), x); }
+
+static inline __m256d load_f64(const double *p) { return _mm256_loadu_pd(p); }
+static inline void store_f64(double *p, __m256d x) { _mm256_storeu_pd(p, x); }
+static inline __m256d load_some_f64(const double *p, int n) { return _mm256_maskload_pd(p, MASK64(n)); }
+static inline void store_some_f64(double *p, __m256d x, int n)
+{
+    if (n == 4) _mm256_storeu_pd(p, x);
+    else _mm256_maskstore_pd(p, MASK64(n), x);
+}
+static inline __m256d load_last_f64(const double *p, int n, bool whole) { return whole ? load_f64(p) : load_some_f64(p, n); }
+static inline __m256d spread_f64(double x) { return _mm256_set1_pd(x); }
+static inline __m256d madd_f64(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
+static inline __m256d positive_f64(__m256d x) { return _mm256_and_pd(_mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NLE_UQ), x); }
+
+/* Eight by eight, by pairs, fours and halves. */
+__attribute__((always_inline)) static inline void transpose_f32(__m256 *r)
+{
+    __m256 pair[8], four[8];
+    UNROLL for (int i = 0; i < 8; i += 2)
+    {
+        pair[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        pair[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4)
+    {
+        four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        r[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
+    }
+}
+
+__attribute__((always_inline)) static inline void transpose_f64(__m256d *r)
+{
+    const __m256d a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
+    const __m256d c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
+    r[0] = _mm256_permute2f128_pd(a, c, 0x20);
+    r[1] = _mm256_permute2f128_pd(b, d, 0x20);
+    r[2] = _mm256_permute2f128_pd(a, c, 0x31);
+    r[3] = _mm256_permute2f128_pd(b, d, 0x31);
+}
