@@ -6,14 +6,19 @@
  * an eighth of a power of two apart, so at most 12.5 % is lost to rounding. A block may be given back by another thread than took
  * it: it then joins that thread's lists. When a thread ends its pool is freed and its slab records go to a common list.
  *
+ * Large blocks ask for huge pages: a pass over fresh memory then takes a page fault for every 2 MB and not for every 4 KB, and
+ * columns of large matrices do not run out of the processor's list of pages.
+ *
  * Builds with sanitizers (CT_PLAIN_MALLOC) and runs with COTANGENT_POOL=0 (valgrind) go to malloc and free each time, so
  * that those tools see every record.
  */
+#define _DEFAULT_SOURCE /* for madvise */
 #include "base/base.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { STEPS = 8, POOL_CLASSES = STEPS * 48, SLAB_CHUNK = 64 * 1024 };
 
@@ -105,12 +110,27 @@ static ct__heap *heap_of_thread(void)
 
 bool ct__thread_register(void) { return heap_of_thread() != NULL; }
 
-/* malloc with the alignment that kernels like: a cache line, and a page where it is large. */
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* Only pages that lie wholly in the block: what is resident never exceeds the bytes that are counted. */
+static void ask_for_huge_pages(void *block, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* refused: it stays as it was */
+#else
+    (void)block, (void)bytes;
+#endif
+}
+
+/* malloc with the alignment that kernels like: a cache line, a page where it is large, a huge one where it has several. */
 static void *aligned(size_t bytes)
 {
     void *p = NULL;
+    const bool huge = bytes >= 2 * HUGE_PAGE && !plain;
     ct__self.count.mallocs++;
-    return posix_memalign(&p, bytes >= 1 << 16 ? 4096 : 64, bytes) == 0 ? p : NULL;
+    if (posix_memalign(&p, huge ? HUGE_PAGE : bytes >= 1 << 16 ? 4096 : 64, bytes) != 0) return NULL;
+    if (huge) ask_for_huge_pages(p, bytes);
+    return p;
 }
 
 /* ---- room for texts ---- */

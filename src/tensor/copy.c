@@ -4,7 +4,7 @@
  * A cast from float to integer truncates toward zero and saturates, NaN becomes 0; to bool it asks whether the value is not zero. A copy
  * whose inner axes are swapped (a transposed matrix) goes in tiles, so that both sides use whole cache lines.
  */
-#include "tensor/gemm.h"
+#include "tensor/copy.h"
 #include "tensor/stream.h"
 #include "tensor/tensor.h"
 
@@ -61,50 +61,50 @@ static const ct__kernel casts[CT_DTYPES][CT_DTYPES] = {
 
 ct__kernel ct__cast_kernel(ct_dtype to, ct_dtype from) { return casts[from][to]; }
 
-/* ---- transposed copies in tiles ---- */
+/* ---- transposed copies in strips ---- */
 
-enum { WIDE = 32, HIGH = 128 }; /* a tile: columns and rows of the result, 16 or 32 KB */
+/* A block: so many bytes of each row of the operand; the next one is fetched while one is turned. */
+enum { BLOCK_BYTES = 2048, MAX_PARTS = 64 };
 
 typedef struct transpose {
-    char *to;
-    const char *from;
-    int64_t rows, columns, to_row, from_column; /* to is contiguous along columns, from along rows */
-    size_t size;
-    bool stream; /* the result is larger than caches: past them */
+    ct__turn whole;
+    void (*turn)(const ct__turn *t);
+    int64_t size, high, wide;      /* of an element; rows and columns of a block */
+    int64_t across, blocks, group; /* blocks in a strip, of all, in a part */
 } transpose;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static void bytes_turned(char *to, const transpose *t, const char *from, int64_t rows, int64_t columns)
+static const char *block_start(const transpose *t, int64_t block)
 {
-    for (int64_t i = 0; i < rows; i++) {
-        for (int64_t j = 0; j < columns; j++) to[i * t->to_row + j] = from[j * t->from_column + i];
-    }
+    return t->whole.from + block / t->across * t->high * t->whole.from_row + block % t->across * t->wide * t->size;
 }
 
-/* One tile; where the result is streamed it is turned in a buffer first, so that whole lines are written. */
-static void turn_tile(const transpose *t, char *to, const char *from, int64_t rows, int64_t columns)
-{
-    _Alignas(64) char buffer[WIDE * HIGH * 8];
-    const int64_t size = (int64_t)t->size;
-    if (size == 1) {
-        bytes_turned(to, t, from, rows, columns);
-        return;
-    }
-    const int64_t row = t->stream ? WIDE : t->to_row;
-    ct__gemm_own->turn[size == 8](t->stream ? buffer : to, row, from, 1, t->from_column, rows, columns);
-    for (int64_t i = 0; t->stream && i < rows; i++)
-        ct__stream(to + i * t->to_row * size, buffer + i * WIDE * size, (size_t)(columns * size));
-}
-
-/* A strip of rows of the result, tile by tile. */
-static void transpose_strip(void *context, int64_t strip)
+static void transpose_blocks(void *context, int64_t part)
 {
     const transpose *t = context;
-    const int64_t i = strip * HIGH, rows = least(t->rows - i, HIGH), size = (int64_t)t->size;
-    for (int64_t j = 0; j < t->columns; j += WIDE)
-        turn_tile(t, t->to + (i * t->to_row + j) * size, t->from + (j * t->from_column + i) * size, rows, least(t->columns - j, WIDE));
-    if (t->stream) ct__stream_end();
+    const int64_t first = part * t->group, end = least(first + t->group, t->blocks);
+    for (int64_t b = first; b < end; b++) {
+        const int64_t i = b / t->across * t->high, j = b % t->across * t->wide;
+        ct__turn block = t->whole;
+        block.to += i * t->size + j * block.to_row;
+        block.from = block_start(t, b);
+        block.rows = least(block.rows - i, t->high);
+        block.columns = least(block.columns - j, t->wide);
+        block.next = b + 1 < end ? block_start(t, b + 1) : NULL;
+        t->turn(&block);
+    }
+    if (t->whole.stream) ct__stream_end();
+}
+
+static const ct__copy_kernels *kernels_of_machine(void)
+{
+#ifdef CT__HAVE_X86_VARIANTS
+    const ct__copy_kernels *const tables[] = {&ct__copy_kernels_baseline, &ct__copy_kernels_avx2, &ct__copy_kernels_avx512};
+    return tables[ct__isa()];
+#else
+    return &ct__copy_kernels_baseline;
+#endif
 }
 
 /* Is it a plain transposition of a matrix of some size, with no cast? */
@@ -112,15 +112,48 @@ static bool copy_transposed(ct_tensor *dst, const ct_tensor *src)
 {
     if (dst->rank != 2 || dst->dtype != src->dtype || dst->count < 1024) return false;
     if (dst->stride[1] != 1 || src->stride[0] != 1 || src->stride[1] < src->dim[0] || dst->stride[0] < dst->dim[1]) return false;
-    transpose t = {.to = dst->data, .from = src->data, .rows = dst->dim[0], .columns = dst->dim[1],
-                   .to_row = dst->stride[0], .from_column = src->stride[1], .size = ct__size(dst)};
-    t.stream = ct__streams(dst->count * (int64_t)t.size);
-    const int64_t strips = (t.rows + HIGH - 1) / HIGH;
-    if (dst->count < 1 << 16) {
-        for (int64_t i = 0; i < strips; i++) transpose_strip(&t, i);
-    } else {
-        ct__parallel(strips, transpose_strip, &t);
+    const int64_t size = (int64_t)ct__size(dst);
+    transpose t = {.size = size, .high = CT__TURN_BYTES / size, .wide = BLOCK_BYTES / size};
+    t.whole = (ct__turn){.to = dst->data, .from = src->data, .to_row = dst->stride[0] * size, .from_row = src->stride[1] * size,
+                         .rows = src->dim[1], .columns = src->dim[0]};
+    t.whole.stream = ct__streams(dst->count * size) && ((uintptr_t)dst->data | (uintptr_t)t.whole.to_row) % 64 == 0;
+    t.turn = kernels_of_machine()->turn[size == 1 ? 0 : size == 4 ? 1 : 2];
+    t.across = (t.whole.columns + t.wide - 1) / t.wide;
+    t.blocks = (t.whole.rows + t.high - 1) / t.high * t.across;
+    t.group = dst->count < 1 << 16 ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
+    ct__parallel((t.blocks + t.group - 1) / t.group, transpose_blocks, &t);
+    return true;
+}
+
+/* ---- large copies ---- */
+
+enum { AHEAD = 2048 };
+typedef struct span {
+    char *to;
+    const char *from;
+    int64_t bytes, part;
+} span;
+
+/* Straight past the caches: no kernel, no buffer. */
+static void copy_part(void *context, int64_t part)
+{
+    const span *s = context;
+    const int64_t first = part * s->part, end = least(first + s->part, s->bytes);
+    for (int64_t i = first; i < end; i += 64) {
+        __builtin_prefetch(s->from + i + AHEAD);
+        ct__stream(s->to + i, s->from + i, least(end - i, 64));
     }
+    ct__stream_end();
+}
+
+/* Is it large, and the same bytes in the same order? */
+static bool copy_streamed(ct_tensor *dst, const ct_tensor *src)
+{
+    span s = {dst->data, src->data, dst->count * (int64_t)ct__size(dst), 0};
+    if (!ct__streams(s.bytes) || dst->dtype != src->dtype || dst->storage == src->storage) return false;
+    if (!ct__contiguous(dst) || !ct__contiguous(src)) return false;
+    s.part = (s.bytes / MAX_PARTS + 63) / 64 * 64;
+    ct__parallel((s.bytes + s.part - 1) / s.part, copy_part, &s);
     return true;
 }
 
@@ -131,7 +164,7 @@ void ct__copy(ct_tensor *dst, const ct_tensor *src)
         memmove(dst->data, src->data, (size_t)dst->count * ct__size(dst));
         return;
     }
-    if (copy_transposed(dst, src)) return;
+    if (copy_transposed(dst, src) || copy_streamed(dst, src)) return;
     ct_tensor *operands[] = {dst, (ct_tensor *)(uintptr_t)src};
     ct__map(casts[src->dtype][dst->dtype], 1, operands, 2, NULL, 1);
 }

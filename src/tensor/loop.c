@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { BLOCK = 512, PART = 1 << 16, MAX_PARTS = 64 };
+enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, PART = 1 << 16, MAX_PARTS = 64 };
 
 typedef struct plan {
     ct__kernel kernel;
@@ -24,7 +24,9 @@ typedef struct plan {
     size_t size[CT__MAX_OPERANDS];
     char *data[CT__MAX_OPERANDS];
     int64_t rows; /* product of all dims but the innermost */
+    bool direct;         /* every operand is contiguous along the innermost axis */
     bool stream;         /* the result goes past the caches */
+    bool from_memory[CT__MAX_OPERANDS]; /* an operand without repetition, contiguous along the innermost axis */
     int64_t parts, part; /* parts of `part` elements along the rows or, if there is one row, along it */
 } plan;
 
@@ -62,18 +64,45 @@ static void strided_copy(char *to, int64_t to_stride, const char *from, int64_t 
     else GATHER(uint8_t)
 }
 
-/* One row of n elements; base[] points at its first elements. */
-static void run_row(const plan *p, char *const *base, int64_t n)
+/* Writes m elements of the result past the caches, line by line, and fetches meanwhile what the next block will read. */
+static void stream_block(const plan *p, char *to, char *const *at, int64_t m)
+{
+    const char *ahead[CT__MAX_OPERANDS];
+    int64_t step[CT__MAX_OPERANDS];
+    int count = 0;
+    for (int k = 1; k < p->count; k++) {
+        if (!p->from_memory[k]) continue;
+        ahead[count] = at[k] + m * (int64_t)p->size[k];
+        step[count++] = 64 * (int64_t)p->size[k] / (int64_t)p->size[0];
+    }
+    const int64_t bytes = m * (int64_t)p->size[0];
+    for (int64_t b = 0; b < bytes; b += 64) {
+        for (int i = 0; i < count; i++, ahead[i - 1] += step[i - 1]) __builtin_prefetch(ahead[i], 0, 3);
+        ct__stream(to + b, at[0] + b, bytes - b < 64 ? bytes - b : 64);
+    }
+}
+
+/* A row of n elements whose operands are all contiguous along it and whose result goes past the caches. */
+static void stream_row(const plan *p, char *const *base, int64_t n)
+{
+    _Alignas(64) char buffer[STREAM_BLOCK];
+    char *at[CT__MAX_OPERANDS];
+    const int64_t block = STREAM_BLOCK / (int64_t)p->size[0];
+    at[0] = buffer;
+    for (int64_t i = 0; i < n; i += block) {
+        const int64_t m = n - i < block ? n - i : block;
+        for (int k = 1; k < p->count; k++) at[k] = base[k] + i * (int64_t)p->size[k];
+        p->kernel(m, at, p->params);
+        stream_block(p, base[0] + i * (int64_t)p->size[0], at, m);
+    }
+}
+
+/* A row of n elements of which some operand is strided or repeated: it is gathered, or spread, into a buffer. */
+static void gather_row(const plan *p, char *const *base, int64_t n)
 {
     _Alignas(64) char buffer[CT__MAX_OPERANDS][BLOCK * 8];
     char *at[CT__MAX_OPERANDS];
     const int inner = p->rank - 1;
-    bool direct = true;
-    for (int k = 0; k < p->count; k++) direct = direct && p->stride[k][inner] == 1;
-    if ((direct && !p->stream) || n == 1) {
-        p->kernel(n, base, p->params);
-        return;
-    }
     for (int k = p->outputs; k < p->count; k++) {
         if (p->stride[k][inner] == 0) strided_copy(buffer[k], 1, base[k], 0, n < BLOCK ? n : BLOCK, p->size[k]);
     }
@@ -90,9 +119,17 @@ static void run_row(const plan *p, char *const *base, int64_t n)
             const int64_t s = p->stride[k][inner];
             char *to = base[k] + i * s * (int64_t)p->size[k];
             if (s != 1) strided_copy(to, s, buffer[k], 1, m, p->size[k]);
-            else if (p->stream) ct__stream(to, buffer[k], (size_t)m * p->size[k]);
+            else if (p->stream) stream_block(p, to, at, m);
         }
     }
+}
+
+/* One row of n elements; base[] points at its first elements. */
+static void run_row(const plan *p, char *const *base, int64_t n)
+{
+    if (p->direct && p->stream) stream_row(p, base, n);
+    else if (p->direct || n == 1) p->kernel(n, base, p->params);
+    else gather_row(p, base, n);
 }
 
 static void run_rows(const plan *p, int64_t first, int64_t last)
@@ -134,12 +171,17 @@ static void run_part(void *context, int64_t part)
     if (p->stream) ct__stream_end();
 }
 
-/* A large result that is none of the operands. */
-static bool is_streamed(ct_tensor *const *t, int outputs, int count)
+/* A large result that is none of the operands goes past the caches. */
+static void choose_way(plan *p, ct_tensor *const *t)
 {
-    bool apart = outputs == 1 && t[0]->dense && ct__streams(t[0]->count * (int64_t)ct__size(t[0]));
-    for (int k = 1; k < count; k++) apart = apart && t[k]->storage != t[0]->storage;
-    return apart;
+    p->direct = true;
+    for (int k = 0; k < p->count; k++) p->direct = p->direct && p->stride[k][p->rank - 1] == 1;
+    p->stream = p->outputs == 1 && t[0]->dense && ct__streams(t[0]->count * (int64_t)p->size[0]);
+    for (int k = 1; k < p->count; k++) p->stream = p->stream && t[k]->storage != t[0]->storage;
+    for (int k = 1; k < p->count && p->stream; k++) {
+        p->from_memory[k] = p->stride[k][p->rank - 1] == 1;
+        for (int a = 0; a < p->rank; a++) p->from_memory[k] = p->from_memory[k] && p->stride[k][a] != 0;
+    }
 }
 
 /* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */
@@ -177,7 +219,7 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     collapse(&p, t);
     const int64_t n = p.dim[p.rank - 1];
     p.rows = t[0]->count / n;
-    p.stream = is_streamed(t, outputs, count);
+    choose_way(&p, t);
     if (t[0]->count * cost < 2 * PART) { /* small: no parts */
         if (p.rows == 1) run_row(&p, p.data, n);
         else run_rows(&p, 0, p.rows);

@@ -10,29 +10,40 @@
 #include <string.h>
 
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 /* Is a result of so many bytes larger than what caches keep? */
 static inline bool ct__streams(int64_t bytes) { return bytes >= (int64_t)1 << 25; }
 
-/* Copies bytes that are in cache. Lines of 64 bytes go past the caches where they are whole. */
-static inline void ct__stream(char *to, const char *from, size_t bytes)
+/* Whole lines of 64 bytes, from memory that is in cache; `to` starts at a line. */
+static inline void ct__stream_lines(char *to, const char *from, int64_t bytes)
 {
-#ifdef __SSE2__
-    if (((uintptr_t)to & 63) == 0) {
-        for (; bytes >= 64; to += 64, from += 64, bytes -= 64) {
-            const __m128i *s = (const __m128i *)(const void *)from;
-            __m128i *d = (__m128i *)(void *)to;
-            const __m128i a = _mm_loadu_si128(s), b = _mm_loadu_si128(s + 1), c = _mm_loadu_si128(s + 2), e = _mm_loadu_si128(s + 3);
-            _mm_stream_si128(d, a);
-            _mm_stream_si128(d + 1, b);
-            _mm_stream_si128(d + 2, c);
-            _mm_stream_si128(d + 3, e);
-        }
+#if defined __AVX512F__
+    for (int64_t i = 0; i < bytes; i += 64) _mm512_stream_si512((void *)(to + i), _mm512_loadu_si512(from + i));
+#elif defined __SSE2__
+    for (int64_t i = 0; i < bytes; i += 64) {
+        const __m128i *s = (const __m128i *)(const void *)(from + i);
+        __m128i *d = (__m128i *)(void *)(to + i);
+        const __m128i a = _mm_loadu_si128(s), b = _mm_loadu_si128(s + 1), c = _mm_loadu_si128(s + 2), e = _mm_loadu_si128(s + 3);
+        _mm_stream_si128(d, a);
+        _mm_stream_si128(d + 1, b);
+        _mm_stream_si128(d + 2, c);
+        _mm_stream_si128(d + 3, e);
     }
+#else
+    memcpy(to, from, (size_t)bytes);
 #endif
-    memcpy(to, from, bytes);
+}
+
+/* Copies bytes that are in cache, past the caches where lines are whole. */
+static inline void ct__stream(char *to, const char *from, int64_t bytes)
+{
+    const int64_t lead = -(int64_t)((uintptr_t)to & 63) & 63, head = lead < bytes ? lead : bytes;
+    const int64_t lines = (bytes - head) / 64 * 64;
+    if (head) memcpy(to, from, (size_t)head);
+    ct__stream_lines(to + head, from + head, lines);
+    if (head + lines < bytes) memcpy(to + head + lines, from + head + lines, (size_t)(bytes - head - lines));
 }
 
 /* Makes what a thread streamed visible to the others; once, after the last of its stores. */

@@ -1,0 +1,261 @@
+/*
+ * copy_isa.c - turns matrices in copying, for one instruction set; compiled once for each, with CT__ISA naming it.
+ *
+ * A tile has as many rows as make two cache lines of the result, and as many columns as make one of the operand: so each line of the
+ * operand is read once, as a whole, and lines of the result leave in pairs. Rows of a matrix tend to lie a power of two apart, where the
+ * first-level cache has room for a dozen lines at most; nothing here relies on finding a line there again.
+ */
+#include "tensor/copy.h"
+#include "tensor/stream.h"
+
+#include <string.h>
+
+#if defined __SSE2__
+#include <immintrin.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+#define CAT(a, b) CAT_(a, b)
+#define CAT_(a, b) a##b
+
+/* ---- squares: as many rows as elements in a vector ---- */
+
+
+#if defined __SSE2__
+#define X(p) ((__m128i *)(void *)(p))
+#define CX(p) ((const __m128i *)(const void *)(p))
+/* Row i and row i + n/2 are interleaved; after log n rounds columns are rows. */
+#define ROUND(n, size)                                                                                                                 \
+    UNROLL for (int i = 0; i < (n) / 2; i++)                                                                                           \
+    {                                                                                                                                  \
+        t[2 * i] = _mm_unpacklo_epi##size(r[i], r[i + (n) / 2]);                                                                       \
+        t[2 * i + 1] = _mm_unpackhi_epi##size(r[i], r[i + (n) / 2]);                                                                   \
+    }                                                                                                                                  \
+    UNROLL for (int i = 0; i < (n); i++) r[i] = t[i]
+INLINE void square1(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    __m128i r[16], t[16];
+    UNROLL for (int i = 0; i < 16; i++) r[i] = _mm_loadu_si128(CX(from + i * from_row));
+    ROUND(16, 8);
+    ROUND(16, 8);
+    ROUND(16, 8);
+    ROUND(16, 8);
+    UNROLL for (int i = 0; i < 16; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
+}
+enum { SQUARE1 = 16 };
+#else
+enum { SQUARE1 = 1 };
+INLINE void square1(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    (void)to_row, (void)from_row;
+    *to = *from;
+}
+#endif
+
+#if defined __AVX512F__
+enum { SQUARE4 = 16, SQUARE8 = 8 };
+#define PD(x) _mm512_castps_pd(x)
+/* Lanes of 16 bytes: vectors i and i + n of each 2 n give their even lanes, and their odd ones. */
+#define LANES(count, n)                                                                                                                \
+    UNROLL for (int i = 0; i < (count) / 2; i++)                                                                                       \
+    {                                                                                                                                  \
+        const int a = i / (n) * 2 * (n) + i % (n);                                                                                     \
+        t[a] = _mm512_shuffle_f64x2(r[a], r[a + (n)], 0x88);                                                                           \
+        t[a + (n)] = _mm512_shuffle_f64x2(r[a], r[a + (n)], 0xdd);                                                                     \
+    }                                                                                                                                  \
+    UNROLL for (int i = 0; i < (count); i++) r[i] = t[i]
+INLINE void turned4(__m512d *r, const char *from, int64_t from_row)
+{
+    __m512 x[16];
+    __m512d t[16];
+    UNROLL for (int i = 0; i < 16; i++) x[i] = _mm512_loadu_ps(from + i * from_row);
+    UNROLL for (int i = 0; i < 16; i += 2)
+    {
+        t[i] = PD(_mm512_unpacklo_ps(x[i], x[i + 1]));
+        t[i + 1] = PD(_mm512_unpackhi_ps(x[i], x[i + 1]));
+    }
+    UNROLL for (int i = 0; i < 16; i += 4)
+    {
+        r[i] = _mm512_unpacklo_pd(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_pd(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_pd(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_pd(t[i + 1], t[i + 3]);
+    }
+    LANES(16, 4);
+    LANES(16, 8);
+}
+INLINE void turned8(__m512d *r, const char *from, int64_t from_row)
+{
+    __m512d t[8];
+    UNROLL for (int i = 0; i < 8; i++) t[i] = _mm512_loadu_pd(from + i * from_row);
+    UNROLL for (int i = 0; i < 8; i += 2)
+    {
+        r[i] = _mm512_unpacklo_pd(t[i], t[i + 1]);
+        r[i + 1] = _mm512_unpackhi_pd(t[i], t[i + 1]);
+    }
+    LANES(8, 2);
+    LANES(8, 4);
+}
+#define SQUARE(size, n)                                                                                                                \
+    INLINE void square##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                             \
+    {                                                                                                                                  \
+        __m512d r[n];                                                                                                                  \
+        turned##size(r, from, from_row);                                                                                               \
+        UNROLL for (int i = 0; i < (n); i++) _mm512_storeu_pd(to + i * to_row, r[i]);                                                  \
+    }                                                                                                                                  \
+    /* two squares, one below the other, all in registers: their lines leave in pairs */                                               \
+    INLINE void streamed##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                           \
+    {                                                                                                                                  \
+        __m512d r[2][n];                                                                                                               \
+        turned##size(r[0], from, from_row);                                                                                            \
+        turned##size(r[1], from + (n) * from_row, from_row);                                                                           \
+        UNROLL for (int i = 0; i < 2 * (n); i++)                                                                                       \
+            _mm512_stream_pd((void *)(to + i / 2 * to_row + i % 2 * 64), r[i % 2][i / 2]);                                             \
+    }
+SQUARE(4, 16)
+SQUARE(8, 8)
+#define HAVE_STREAMED 1
+#elif defined __AVX2__
+enum { SQUARE4 = 8, SQUARE8 = 4 };
+INLINE void square4(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    __m256 r[8], t[8];
+    UNROLL for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps((const float *)(const void *)(from + i * from_row));
+    UNROLL for (int i = 0; i < 8; i += 2)
+    {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4)
+    {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
+        t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
+    }
+    UNROLL for (int i = 0; i < 8; i++) _mm256_storeu_ps((float *)(void *)(to + i * to_row), t[i]);
+}
+INLINE void square8(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    __m256d r[4], t[4];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = _mm256_loadu_pd((const double *)(const void *)(from + i * from_row));
+    UNROLL for (int i = 0; i < 4; i += 2)
+    {
+        t[i] = _mm256_unpacklo_pd(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_pd(r[i], r[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 2; i++)
+    {
+        r[i] = _mm256_permute2f128_pd(t[i], t[i + 2], 0x20);
+        r[i + 2] = _mm256_permute2f128_pd(t[i], t[i + 2], 0x31);
+    }
+    UNROLL for (int i = 0; i < 4; i++) _mm256_storeu_pd((double *)(void *)(to + i * to_row), r[i]);
+}
+#elif defined __SSE2__
+enum { SQUARE4 = 4, SQUARE8 = 2 };
+INLINE void square4(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    __m128i r[4], t[4];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = _mm_loadu_si128(CX(from + i * from_row));
+    ROUND(4, 32);
+    ROUND(4, 32);
+    UNROLL for (int i = 0; i < 4; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
+}
+INLINE void square8(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    __m128i r[2], t[2];
+    UNROLL for (int i = 0; i < 2; i++) r[i] = _mm_loadu_si128(CX(from + i * from_row));
+    ROUND(2, 64);
+    UNROLL for (int i = 0; i < 2; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
+}
+#else
+enum { SQUARE4 = 1, SQUARE8 = 1 };
+INLINE void square4(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    (void)to_row, (void)from_row;
+    memcpy(to, from, 4);
+}
+INLINE void square8(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    (void)to_row, (void)from_row;
+    memcpy(to, from, 8);
+}
+#endif
+
+/* ---- tiles ---- */
+
+enum { LINE = 64, HEIGHT = CT__TURN_BYTES }; /* bytes of a row of `from` in a tile, and of `to` */
+
+/* Lines of the next strip that are fetched, row by row. */
+typedef struct fetch {
+    const char *row;
+    int64_t step, at, end;
+} fetch;
+INLINE void fetch_lines(fetch *f, int count)
+{
+    for (int i = 0; i < count; i++) {
+        __builtin_prefetch(f->row + f->at, 0, 2);
+        f->at += LINE;
+        if (f->at >= f->end) f->at = 0, f->row += f->step;
+    }
+}
+
+/* A tile, or fewer rows and columns: whole squares, and the rest one by one. */
+#define TILE(size)                                                                                                                     \
+    static __attribute__((noinline)) void tile##size(char *to, int64_t to_row, const char *from, int64_t from_row, int64_t rows,       \
+                                                     int64_t columns)                                                                  \
+    {                                                                                                                                  \
+        const int64_t whole_rows = rows / SQUARE##size * SQUARE##size, whole_columns = columns / SQUARE##size * SQUARE##size;          \
+        for (int64_t i = 0; i < whole_rows; i += SQUARE##size) {                                                                       \
+            for (int64_t j = 0; j < whole_columns; j += SQUARE##size)                                                                  \
+                square##size(to + j * to_row + i * (size), to_row, from + i * from_row + j * (size), from_row);                        \
+        }                                                                                                                              \
+        for (int64_t j = 0; j < columns; j++) {                                                                                        \
+            for (int64_t i = j < whole_columns ? whole_rows : 0; i < rows; i++)                                                        \
+                memcpy(to + j * to_row + i * (size), from + i * from_row + j * (size), (size));                                        \
+        }                                                                                                                              \
+    }
+TILE(1)
+TILE(4)
+TILE(8)
+
+typedef void turn_tile(char *to, int64_t to_row, const char *from, int64_t from_row, int64_t rows, int64_t columns);
+typedef void turn_whole(char *to, int64_t to_row, const char *from, int64_t from_row);
+
+static void stream_tile(char *to, int64_t to_row, const char *from, int64_t from_row, int size, turn_tile *tile)
+{
+    _Alignas(64) char turned[LINE][HEIGHT];
+    tile(turned[0], HEIGHT, from, from_row, HEIGHT / size, LINE / size);
+    for (int i = 0; i < LINE / size; i++) ct__stream_lines(to + i * to_row, turned[i], HEIGHT);
+}
+static void streamed1(char *to, int64_t to_row, const char *from, int64_t from_row) { stream_tile(to, to_row, from, from_row, 1, tile1); }
+#ifndef HAVE_STREAMED
+static void streamed4(char *to, int64_t to_row, const char *from, int64_t from_row) { stream_tile(to, to_row, from, from_row, 4, tile4); }
+static void streamed8(char *to, int64_t to_row, const char *from, int64_t from_row) { stream_tile(to, to_row, from, from_row, 8, tile8); }
+#endif
+
+INLINE void turn_strip(const ct__turn *t, int size, turn_tile *tile, turn_whole *streamed)
+{
+    const int64_t wide = LINE / size, high = HEIGHT / size;
+    fetch f = {t->next, t->from_row, 0, t->columns * size};
+    for (int64_t j = 0; j < t->columns; j += wide) {
+        char *to = t->to + j * t->to_row;
+        const char *from = t->from + j * size;
+        const int64_t columns = t->columns - j < wide ? t->columns - j : wide;
+        if (t->next) fetch_lines(&f, (int)high);
+        if (t->stream && t->rows == high && columns == wide) streamed(to, t->to_row, from, t->from_row);
+        else tile(to, t->to_row, from, t->from_row, t->rows, columns);
+    }
+}
+
+static void turn1(const ct__turn *t) { turn_strip(t, 1, tile1, streamed1); }
+static void turn4(const ct__turn *t) { turn_strip(t, 4, tile4, streamed4); }
+static void turn8(const ct__turn *t) { turn_strip(t, 8, tile8, streamed8); }
+
+const ct__copy_kernels CAT(ct__copy_kernels_, CT__ISA) = {.turn = {turn1, turn4, turn8}};

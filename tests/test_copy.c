@@ -1,0 +1,219 @@
+/*
+ * test_copy.c - copies and passes that are larger than caches, and turned matrices: every size of element, edges of tiles and lines, views
+ * with gaps, places that are not aligned, each instruction set.
+ */
+#include "support.h"
+
+#include "base/base.h"
+#include "tensor/copy.h"
+
+/* ---- turned matrices ---- */
+
+static const ct_dtype dtypes[] = {CT_U8, CT_F32, CT_F64};
+enum { DTYPES = 3 };
+
+/* An element that tells where it stands, as bytes that differ along both axes. */
+static void put(unsigned char *at, int64_t i, int64_t j, int size)
+{
+    for (int b = 0; b < size; b++) at[b] = (unsigned char)(7 * i + 13 * j + 31 * b + i / 37 + j / 41);
+}
+
+static bool holds(const unsigned char *at, int64_t i, int64_t j, int size)
+{
+    unsigned char expected[8];
+    put(expected, i, j, size);
+    return memcmp(at, expected, (size_t)size) == 0;
+}
+
+static const ct__copy_kernels *tables[3];
+static int table_count;
+
+static int find_tables(void **state)
+{
+    (void)state;
+    tables[table_count++] = &ct__copy_kernels_baseline;
+#ifdef CT__HAVE_X86_VARIANTS
+    if (ct__isa() >= 1) tables[table_count++] = &ct__copy_kernels_avx2;
+    if (ct__isa() >= 2) tables[table_count++] = &ct__copy_kernels_avx512;
+#endif
+    return 0;
+}
+
+/* A strip of `rows` x `columns` with gaps behind its rows and a guard behind the result's, from addresses off by `shift` elements. */
+static void turn(const ct__copy_kernels *table, int index, int64_t rows, int64_t columns, int64_t shift, bool stream)
+{
+    static const int sizes[] = {1, 4, 8};
+    const int size = sizes[index];
+    const int64_t gap = stream ? 64 / size : 3, from_row = columns + 5, to_row = CT__TURN_BYTES / size + gap;
+    unsigned char *from = calloc((size_t)(rows * from_row + shift + 1), (size_t)size);
+    unsigned char *to = aligned_alloc(64, (size_t)((columns * to_row + shift + 1) * size + 127) / 64 * 64);
+    memset(to, 0xab, (size_t)((columns * to_row + shift) * size));
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < columns; j++) put(from + (i * from_row + j + shift) * size, i, j, size);
+    }
+    const int64_t to_shift = stream ? 0 : shift;
+    table->turn[index](&(ct__turn){.to = (char *)(to + to_shift * size), .from = (const char *)(from + shift * size),
+                                   .to_row = to_row * size, .from_row = from_row * size, .rows = rows, .columns = columns,
+                                   .next = columns % 2 ? (const char *)from : NULL, .stream = stream});
+    for (int64_t j = 0; j < columns; j++) {
+        for (int64_t i = 0; i < to_row; i++) {
+            const unsigned char *at = to + (j * to_row + i + to_shift) * size;
+            if (i < rows) assert_true(holds(at, i, j, size));
+            else assert_int_equal(*at, 0xab); /* nothing is written beyond the rows */
+        }
+    }
+    free(from);
+    free(to);
+}
+
+static void strips_of_every_size_are_turned(void **state)
+{
+    (void)state;
+    static const int64_t columns[] = {1, 2, 7, 8, 9, 15, 16, 17, 33, 63, 64, 65, 130};
+    for (int t = 0; t < table_count; t++) {
+        for (int index = 0; index < 3; index++) {
+            const int64_t high = CT__TURN_BYTES / (int64_t[]){1, 4, 8}[index];
+            const int64_t rows[] = {1, 3, high / 2, high - 1, high};
+            for (int r = 0; r < 5; r++) {
+                for (int c = 0; c < 13; c++) {
+                    turn(tables[t], index, rows[r], columns[c], 0, false);
+                    turn(tables[t], index, rows[r], columns[c], 1, false);
+                    turn(tables[t], index, rows[r], columns[c], 1, true);
+                }
+            }
+        }
+    }
+}
+
+/* A matrix whose element (i, j) is put(i, j), in a view that leaves out `gap` columns at either side of the storage. */
+static ct_tensor *numbered(int64_t rows, int64_t columns, int64_t gap, ct_dtype dtype)
+{
+    ct_tensor *whole = ct_zeros(ct_shape(rows, columns + 2 * gap), dtype);
+    const int size = (int)ct_dtype_size(dtype);
+    unsigned char *data = ct_data(whole);
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < columns; j++) put(data + (i * (columns + 2 * gap) + j + gap) * size, i, j, size);
+    }
+    return ct_slice(whole, 1, gap, gap + columns, 1);
+}
+
+static void check_turned(ct_tensor *y, int64_t rows, int64_t columns)
+{
+    const int size = (int)ct_dtype_size(ct_dtype_of(y));
+    const unsigned char *data = ct_data(y);
+    assert_true(ct_is_contiguous(y));
+    int64_t wrong = 0;
+    for (int64_t j = 0; j < columns; j++) {
+        for (int64_t i = 0; i < rows; i++) wrong += !holds(data + (j * rows + i) * size, i, j, size);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void matrices_are_turned(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][2] = {{31, 33},  {32, 32},   {33, 31},  {1, 2000}, {2000, 1}, {100, 1000}, {1000, 100},
+                                        {16, 512}, {300, 513}, {128, 64}, {129, 65}, {5, 4099}};
+    for (int d = 0; d < DTYPES; d++) {
+        for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+            CT_SCOPE;
+            const int64_t rows = shapes[k][0], columns = shapes[k][1];
+            for (int64_t gap = 0; gap < 2; gap++)
+                check_turned(ct_contiguous(ct_transpose(numbered(rows, columns, gap, dtypes[d]))), rows, columns);
+        }
+    }
+    assert_clean();
+}
+
+/* Of 32 MB and more, in lines and not: the result goes past the caches. */
+static void large_matrices_are_turned(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = {2048, 2064, 2049};
+    for (int d = 0; d < DTYPES; d++) {
+        for (int k = 0; k < 3; k++) {
+            CT_SCOPE;
+            const int64_t columns = (1 << 25) / 2048 / (int64_t)ct_dtype_size(dtypes[d]) + 1;
+            for (int threads = 1; threads < 4; threads += 2) {
+                ct_set_threads(threads);
+                check_turned(ct_contiguous(ct_transpose(numbered(rows[k], columns, 1, dtypes[d]))), rows[k], columns);
+            }
+        }
+    }
+    ct_set_threads(0);
+    assert_clean();
+}
+
+/* A copy onto itself, turned: the values are those from before. */
+static void a_matrix_is_turned_in_place(void **state)
+{
+    (void)state;
+    CT_SCOPE;
+    ct_tensor *x = ct_uniform(ct_shape(70, 70), -1, 1, CT_F32), *before = ct_clone(x);
+    assert_true(ct_copy_(x, ct_transpose(x)));
+    for (int64_t i = 0; i < 70; i++) {
+        for (int64_t j = 0; j < 70; j++) assert_true(ct_get(x, ct_index(i, j)) == ct_get(before, ct_index(j, i)));
+    }
+}
+
+/* ---- passes over results that are larger than caches ---- */
+
+static void check_sum(ct_tensor *y, ct_tensor *a, ct_tensor *b, const char *what)
+{
+    const int64_t rows = ct_dim(y, 0), columns = ct_dim(y, 1), b_rows = ct_dim(b, 0), b_columns = ct_dim(b, 1);
+    const float *py = ct_data(y), *pa = ct_data(a), *pb = ct_data(b);
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < columns; j++)
+            wrong += py[i * columns + j] != pa[i * columns + j] + pb[(b_rows > 1 ? i : 0) * b_columns + (b_columns > 1 ? j : 0)];
+    }
+    if (wrong) print_error("%s: %lld wrong of %lld x %lld\n", what, (long long)wrong, (long long)rows, (long long)columns);
+    assert_int_equal(wrong, 0);
+}
+
+/* Rows of lines, and rows that end within one; few long rows and many short ones. */
+static void large_results_are_right(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][2] = {{2048, 4096}, {2049, 4097}, {7, 1200003}, {700001, 12}, {8388609, 1}};
+    for (int k = 0; k < 5; k++) {
+        CT_SCOPE;
+        const int64_t rows = shapes[k][0], columns = shapes[k][1];
+        ct_tensor *a = ct_uniform(ct_shape(rows, columns), -1, 1, CT_F32), *b = ct_uniform(ct_shape(rows, columns), -1, 1, CT_F32);
+        ct_tensor *row = ct_uniform(ct_shape(1, columns), -1, 1, CT_F32), *column = ct_uniform(ct_shape(rows, 1), -1, 1, CT_F32);
+        for (int threads = 1; threads < 4; threads += 2) {
+            ct_set_threads(threads);
+            check_sum(ct_add(a, b), a, b, "sum");
+            check_sum(ct_add(a, row), a, row, "row");
+            check_sum(ct_add(a, column), a, column, "column");
+            ct_tensor *copy = ct_clone(a);
+            assert_memory_equal(ct_data(copy), ct_data(a), (size_t)(rows * columns) * 4);
+        }
+    }
+    ct_set_threads(0);
+    assert_clean();
+}
+
+/* Operands whose elements have another size than those of the result. */
+static void large_results_of_mixed_sizes(void **state)
+{
+    (void)state;
+    CT_SCOPE;
+    const int64_t n = (1 << 22) + 5;
+    ct_tensor *x = ct_uniform(ct_shape(n), -1, 1, CT_F64), *wide = ct_cast(ct_cast(x, CT_F32), CT_F64);
+    ct_tensor *chosen = ct_where(ct_gt(x, ct_scalar(0)), x, wide);
+    const double *px = ct_data(x), *pw = ct_data(wide), *pc = ct_data(chosen);
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < n; i++) wrong += pw[i] != (double)(float)px[i] || pc[i] != (px[i] > 0 ? px[i] : pw[i]);
+    assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strips_of_every_size_are_turned), cmocka_unit_test(matrices_are_turned),
+        cmocka_unit_test(large_matrices_are_turned),       cmocka_unit_test(a_matrix_is_turned_in_place),
+        cmocka_unit_test(large_results_are_right),         cmocka_unit_test(large_results_of_mixed_sizes),
+    };
+    return cmocka_run_group_tests(tests, find_tables, NULL);
+}
