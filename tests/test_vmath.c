@@ -42,9 +42,6 @@ static wide logaddexp(wide x, wide y) { return fmaxl(x, y) + log1pl(expl(-fabsl(
     X(expm1, expm1l, 0, 105, 750)                       \
     X(log, logl, 0, 4, 4)                               \
     X(log1p, log1pl, 0, 4, 4)                           \
-    X(sin, sinl, -1, 30, 30)                            \
-    X(cos, cosl, 1, 30, 30)                             \
-    X(tan, tanl, -1, 30, 30)                            \
     X(asin, asinl, -1, 1, 1)                            \
     X(acos, acosl, 0, 1, 1)                             \
     X(atan, atanl, -1, 6, 6)                            \
@@ -58,6 +55,10 @@ static wide logaddexp(wide x, wide y) { return fmaxl(x, y) + log1pl(expl(-fabsl(
     X(ceil, ceill, 0, 10, 10)                           \
     X(rint, rintl, -1, 10, 10)                          \
     X(rsqrt, reciprocal_root, 0, 4, 4)
+#define CIRCULAR(X)                                     \
+    X(sin, sinl, -1, 30, 30)                            \
+    X(cos, cosl, 1, 30, 30)                             \
+    X(tan, tanl, -1, 30, 30)
 #define BINARY(X)                                       \
     X(pow, powl)                                        \
     X(atan2, atan2l)                                    \
@@ -77,9 +78,23 @@ static wide logaddexp(wide x, wide y) { return fmaxl(x, y) + log1pl(expl(-fabsl(
     {                                                                                               \
         _Pragma("omp simd") for (int i = 0; i < n; i++) z[i] = ct__##name##_##type(x[i], y[i]);     \
     }
+/* As kernels do: the near function in vectors, the far one by calls. */
+#define CIRCULAR_LOOPS(name, real, type, near)                                                      \
+    static APART real one_##name##_##type(real x) { return ct__##name##_##type(x); }                \
+    static APART void loop_##name##_##type(int n, const real *restrict x, real *restrict y)         \
+    {                                                                                               \
+        _Pragma("omp simd") for (int i = 0; i < n; i++) y[i] = ct__##name##_near_##type(x[i]);      \
+        for (int i = 0; i < n; i++) {                                                               \
+            if (!(ct__abs_##type(x[i]) < near)) y[i] = ct__##name##_far_##type(x[i]);               \
+        }                                                                                           \
+    }
+#define LOOPS_C(name, ...)                                                                          \
+    CIRCULAR_LOOPS(name, float, f32, CT__NEAR_F32)                                                  \
+    CIRCULAR_LOOPS(name, double, f64, CT__NEAR_F64)
 #define LOOPS_1(name, ...) UNARY_LOOPS(name, float, f32) UNARY_LOOPS(name, double, f64)
 #define LOOPS_2(name, ...) BINARY_LOOPS(name, float, f32) BINARY_LOOPS(name, double, f64)
 UNARY(LOOPS_1)
+CIRCULAR(LOOPS_C)
 BINARY(LOOPS_2)
 
 typedef struct {
@@ -105,7 +120,7 @@ typedef struct {
     one_##name##_f32, one_##name##_f64, loop_##name##_f32, loop_##name##_f64},
 #define ROW_2(name, reference) {#name, reference, \
     one_##name##_f32, one_##name##_f64, loop_##name##_f32, loop_##name##_f64},
-static const unary unaries[] = {UNARY(ROW_1)};
+static const unary unaries[] = {UNARY(ROW_1) CIRCULAR(ROW_1)};
 static const binary binaries[] = {BINARY(ROW_2)};
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
 

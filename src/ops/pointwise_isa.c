@@ -11,6 +11,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #define KERNEL(name) static void AT(name)
 #define P(k) p##k
@@ -27,9 +28,9 @@
 #define LOG1P(a) AT(ct__log1p)(a)
 #define SQRT(a) AT(root)(a)
 #define RSQRT(a) AT(ct__rsqrt)(a)
-#define SIN(a) AT(ct__sin)(a)
-#define COS(a) AT(ct__cos)(a)
-#define TAN(a) AT(ct__tan)(a)
+#define SIN(a) (far ? AT(any_sin)(a) : AT(ct__sin_near)(a))
+#define COS(a) (far ? AT(any_cos)(a) : AT(ct__cos_near)(a))
+#define TAN(a) (far ? AT(any_tan)(a) : AT(ct__tan_near)(a))
 #define ASIN(a) AT(ct__asin)(a)
 #define ACOS(a) AT(ct__acos)(a)
 #define ATAN(a) AT(ct__atan)(a)
@@ -47,6 +48,13 @@
 #define HYPOT(a, b) AT(ct__hypot)(a, b)
 #define LOGADDEXP(a, b) AT(ct__logaddexp)(a, b)
 
+/* Whether a kernel's formula has SIN, COS or TAN, whose loops ask where x is. */
+static inline bool takes_angles(const char *kernel)
+{
+    return !strcmp(kernel, "forward_sin") || !strcmp(kernel, "forward_cos") || !strcmp(kernel, "forward_tan") ||
+           !strcmp(kernel, "slope_sin") || !strcmp(kernel, "slope_cos");
+}
+
 static inline float root_f32(float x) { return __builtin_sqrtf(x); }
 static inline double root_f64(double x) { return __builtin_sqrt(x); }
 
@@ -54,21 +62,25 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 #define SUFFIX f32
 #define LEAST FLT_MIN
 #define MOST FLT_MAX
+#define NEAR CT__NEAR_F32
 #include "ops/pointwise_loops.h"
 #undef T
 #undef SUFFIX
 #undef LEAST
 #undef MOST
+#undef NEAR
 
 #define T double
 #define SUFFIX f64
 #define LEAST DBL_MIN
 #define MOST DBL_MAX
+#define NEAR CT__NEAR_F64
 #include "ops/pointwise_loops.h"
 #undef T
 #undef SUFFIX
 #undef LEAST
 #undef MOST
+#undef NEAR
 
 /* ---- results that are bool, and selection ---- */
 

@@ -34,6 +34,20 @@ typedef double AT(parameter);
 static inline T AT(nonzero)(T x) { return x == 0 ? (T)1 : x; }
 static inline T AT(cut)(T x, T end) { return AT(choose)(x < -end, -end, AT(choose)(x > end, end, x)); }
 typedef T AT(parameter);
+enum { AT(ANGLES) = 512 };
+#define ANGLES AT(ANGLES)
+static __attribute__((noinline)) bool AT(all_near)(int64_t n, const T *x)
+{
+    int far = 0;
+    _Pragma("omp simd reduction(|:far)") for (int64_t i = 0; i < (n & -(int64_t)(CT__BLOCK / sizeof(T))); i++)
+    {
+        far |= AT(absolute)(x[i]) >= NEAR;
+    }
+    return !far;
+}
+static __attribute__((noinline)) T AT(any_sin)(T x) { return AT(ct__sin)(x); }
+static __attribute__((noinline)) T AT(any_cos)(T x) { return AT(ct__cos)(x); }
+static __attribute__((noinline)) T AT(any_tan)(T x) { return AT(ct__tan)(x); }
 #endif
 
 #define BEGIN_KERNEL(name)                                                                                             \
@@ -48,10 +62,30 @@ typedef T AT(parameter);
     const T letter = at_##letter[i];                                                                                   \
     (void)letter;
 
+/* All elements, by the near functions of vmath.h; where x is an angle, piece by piece, and one by one where a piece has far elements. */
+#ifdef INTEGERS
+#define FORMULA1(kernel, ...) BLOCKS(T) { __VA_ARGS__ }
+#else
+#define FORMULA1(kernel, ...)                                                                                          \
+    if (!takes_angles(#kernel)) {                                                                                      \
+        enum { far = 0 };                                                                                              \
+        BLOCKS(T) { __VA_ARGS__ }                                                                                      \
+    } else for (int64_t first = 0; first < n; first += ANGLES) {                                                       \
+        const int64_t count = n - first < ANGLES ? n - first : ANGLES;                                                 \
+        if (AT(all_near)(count, at_x + first)) {                                                                       \
+            enum { far = 0 };                                                                                          \
+            PIECE(T, first, count) { __VA_ARGS__ }                                                                     \
+        } else {                                                                                                       \
+            enum { far = 1 };                                                                                          \
+            for (int64_t i = first; i < first + count; i++) { __VA_ARGS__ }                                            \
+        }                                                                                                              \
+    }
+#endif
+
 #define FORWARD1(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
     OPERAND(x, 1)                                                                                                      \
-    BLOCKS(T) { VALUE(x) out[i] = f; }                                                                                      \
+    FORMULA1(forward_##name, VALUE(x) out[i] = f;)                                                                     \
     }
 #define FORWARD2(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
@@ -62,7 +96,7 @@ typedef T AT(parameter);
 #define SLOPE1(name, slope)                                                                                            \
     BEGIN_KERNEL(slope_##name)                                                                                         \
     OPERAND(g, 1) OPERAND(x, 2) OPERAND(y, 3)                                                                          \
-    BLOCKS(T) { VALUE(g) VALUE(x) VALUE(y) out[i] = MUL(g, slope); }                                                        \
+    FORMULA1(slope_##name, VALUE(g) VALUE(x) VALUE(y) out[i] = MUL(g, slope);)                                         \
     }
 #define SLOPE2(name, slope)                                                                                            \
     BEGIN_KERNEL(slope_##name)                                                                                         \
@@ -94,7 +128,9 @@ typedef T AT(parameter);
 #undef BEGIN_KERNEL
 #undef OPERAND
 #undef VALUE
+#undef FORMULA1
 #undef FORWARD1
+#undef ANGLES
 #undef FORWARD2
 #undef SLOPE1
 #undef SLOPE2

@@ -1,6 +1,7 @@
 /* Elementary functions that a compiler can vectorize by itself.
 
-   Every function here is one straight line of IEEE operations: no branch, no call, no loop, no intrinsic; a choice is
+   Every function here (but for sin, cos and tan of arguments beyond thousands, see there) is one straight line of IEEE
+   operations: no branch, no call, no loop, no intrinsic; a choice is
    written `c ? a : b` between two values that are both already there. Inside a `#pragma omp simd` loop gcc and clang
    turn such a body into vector code for whatever target the file is compiled for. Kernels keep to the same habit:
    `s = ct__sin_f64(x); y = c ? s : x;`, not `y = c ? ct__sin_f64(x) : x`, where gcc would put the function under the
@@ -556,118 +557,83 @@ CT__INLINE double ct__pow_f64(double x, double y)
 
 /* ---- Circular functions ----------------------------------------------------------------------------------------- */
 
-/* Multiplying by 2/pi counts quarter turns, of which only the count mod 4 and the fraction matter. So for |x| = M 2^j
-   with j large, the bits of 2/pi worth 4/2^j and more drop out: only a window of 2/pi is ever needed, chosen by j,
-   and every finite x is reduced with the same few operations.
+/* Up to a bound the multiples of pi are taken off in float arithmetic, by functions that vectorize: ct__sin_near and so on.
+   Beyond it, ct__sin_far and its sisters (vmath_far.c) carry as many bits of pi as it takes; they are calls. Which of the
+   two an element takes depends on the element alone. Kernels look over a piece of an array first, and take the loop of
+   near functions wherever nothing in it is far; NaN counts as near. */
+#define CT__NEAR_F32 0x1p13f
+#define CT__NEAR_F64 0x1p20
+float ct__sin_far_f32(float x), ct__cos_far_f32(float x), ct__tan_far_f32(float x);
+double ct__sin_far_f64(double x), ct__cos_far_f64(double x), ct__tan_far_f64(double x);
 
-   float32: four windows of 53 + 53 bits, the first cut in 29 + 24 so that two products are exact in double.
-   |x| = (q + f) pi/2 with r = f pi/2 in [-pi/4, pi/4]; f is right to 2^-55, and no float32 brings it below 2^-31. */
-typedef struct { float r; uint32_t q; } ct__turns_f32;
-typedef struct { double r; uint64_t q; } ct__turns_f64;
-
-/* x - 4 rint(x/4), exactly, |x| < 2^53. */
-CT__INLINE double ct__mod4_f64(double x)
+/* x - n pi for 0 <= x < CT__NEAR and n near x/pi, 2n a whole number. With fma, pi in three parts is enough: the first
+   product is taken off exactly. Without, pi is cut so short that all products but the last are exact (2n has 13 / 20
+   bits). Only the last steps round, relative to what is left. */
+CT__INLINE float ct__less_pi_f32(float x, float n)
 {
-    double n = CT__FMA(x, 0.25, CT__MAGIC_F64) - CT__MAGIC_F64;
-    return CT__FMA(n, -4.0, x);
+#if CT__HAS_FMA
+    return CT__FMA(n, 0x1.ee59dap-49f, CT__FMA(n, 0x1.777a5cp-24f, CT__FMA(n, -0x1.921fb6p+1f, x)));
+#else
+    float r = ((x - n * 0x1.92p+1f) - n * 0x1.fb4p-11f) - n * 0x1.444p-23f;
+    return (r - n * 0x1.68cp-38f) - n * 0x1.1a6264p-53f;
+#endif
+}
+CT__INLINE double ct__less_pi_f64(double x, double n)
+{
+#if CT__HAS_FMA
+    double r = CT__FMA(n, -0x1.1a62633145c07p-53, CT__FMA(n, -0x1.921fb54442d18p+1, x));
+    return CT__FMA(n, 0x1.f1976b7ed8fbcp-109, r);
+#else
+    double r = (x - n * 0x1.921fb544p+1) - n * 0x1.0b4611a6p-33;
+    return (r - n * 0x1.3198a2ep-68) - n * 0x1.b839a252049c1p-103;
+#endif
 }
 
-CT__INLINE ct__turns_f32 ct__turns_of_f32(float a) /* a >= 0 */
-{
-    double x = (double)a;
-    double t = x < 0x1p50 ? 0x1.45f306dc9c883p-1 : -0x1.1b1bbead603d9p-28;
-    double u = x < 0x1p104 ? 0x1.4a7f09d5f47d5p-54 : -0x1.505c1596447e5p-81;
-    double v = x < 0x1p50 ? -0x1.6b01ec5417056p-55 : 0x1.5f47d4d377037p-82;
-    double w = x < 0x1p104 ? -0x1.6447e493ad4cep-109 : 0x1.b14acc9e21c82p-135;
-    t = x < 0x1p77 ? t : u;
-    v = x < 0x1p77 ? v : w;
-    double head = ct__from_bits_f64(ct__bits_f64(t) & ~(uint64_t)0xffffff);
-    double p0 = x * head, p1 = x * (t - head), p2 = x * v;
-    p0 = ct__mod4_f64(p0);
-    p1 = ct__mod4_f64(p1);
-    double n = ((p0 + p1) + CT__MAGIC_F64) - CT__MAGIC_F64, f = ((p0 - n) + p1) + p2;
-    return (ct__turns_f32){(float)(f * 0x1.921fb54442d18p+0), ct__bits_f32((float)n + CT__MAGIC_F32)};
-}
-
-/* float64: 31 windows of 4 x 53 bits, one for every 32 exponents. Row i holds 2^(32 i) 2/pi mod 4 as a sum of four
-   doubles; |x| 2^(-32 i) times it, carried with its rounding errors, is the turn count to 2^-120 (no float64 brings
-   the fraction below 2^-62). */
-static const double ct__two_over_pi[31 * 4] = {
-    0x1.45f306dc9c883p-1, -0x1.6b01ec5417056p-55, -0x1.6447e493ad4cep-109, 0x1.e21c820ff28b2p-163,
-    -0x1.b1bbead603d8bp+0, 0x1.f47d4d377036ep-54, -0x1.d6a66c3bc6fbep-108, -0x1.ae9c5421443aap-168,
-    0x1.fc2757d1f534ep+0, -0x1.1f924eb53361ep-55, 0x1.c820ff28b1d5fp-111, -0x1.443a9e48db91cp-168,
-    0x1.f534ddc0db629p+0, 0x1.664f10e4107f9p-54, 0x1.163abdebbc562p-108, -0x1.236e4716f6c8bp-162,
-    0x1.b6c52b3278872p-1, 0x1.07f9458eaf7afp-58, -0x1.d4f246dc8e2dfp-115, 0x1.374b801924bbbp-170,
-    0x1.3c439041fe516p+0, 0x1.d5ef5de2b0db9p-55, 0x1.1b8e909374b8p-110, 0x1.924bba8274648p-166,
-    0x1.fe5163abdebbcp+0, 0x1.586dc91b8e909p-54, 0x1.ba5c00c925dd4p-109, 0x1.3a32439fc3bd6p-165,
-    -0x1.0a21d4f246dc9p-3, 0x1.d2126e9700325p-59, -0x1.a22bec5cdbc6p-113, -0x1.e214e34ed658cp-168,
-    0x1.b7246e3a424ddp+0, 0x1.700324977504fp-55, -0x1.cdbc603c429c7p-109, 0x1.894d39f74411bp-163,
-    -0x1.bdb22d1ff9b6dp+0, -0x1.15f62e6de301ep-56, -0x1.0a71a76b2c609p-111, 0x1.1046bea5d7689p-165,
-    0x1.924bba8274648p-6, 0x1.cfe1deb1cb12ap-60, -0x1.63045df7282b4p-114, -0x1.44bb7b16638fep-168,
-    -0x1.f62e6de301e21p+0, -0x1.38d3b5963045ep-54, 0x1.1afa975da2427p-111, 0x1.338e04d68befdp-165,
-    0x1.fc3bd63962535p-1, -0x1.822efb9415a29p-57, 0x1.a24274ce38136p-111, -0x1.741037d8cdc54p-165,
-    0x1.62534e7dd1047p-1, -0x1.0568a25dbd8b3p-55, -0x1.c7eca5d040df6p-111, -0x1.9b8a719f2b318p-166,
-    -0x1.177dca0ad144cp+0, 0x1.213a671c09ad1p-54, 0x1.f7e413991d63ap-108, -0x1.f2b3182d8dee8p-162,
-    0x1.2ebb4484e99c7p+0, 0x1.35a2fbf209cc9p-59, -0x1.4e33e566305b2p-115, 0x1.08bf177bf2507p-169,
-    0x1.d338e04d68bfp-1, -0x1.bec66e29c67cbp-56, 0x1.9cfa4e422fc5ep-111, -0x1.036be27003b4p-167,
-    -0x1.4ba081bec66e3p+0, 0x1.8e60d4ce7d272p-54, 0x1.17e2ef7e4a0ecp-110, 0x1.ff897ffde0598p-164,
-    0x1.3991d63983534p+0, -0x1.82d8dee81d108p-54, -0x1.b5f13801da001p-110, 0x1.e05980fef2f12p-164,
-    0x1.835339f49c846p+0, -0x1.d1081b5f13802p-58, 0x1.2fffbc0b301fep-113, -0x1.a1dce94beb25cp-169,
-    0x1.3908bf177bf25p-1, 0x1.d8ffc4bffef03p-59, -0x1.9fc04343b9d29p-114, -0x1.f592e092c9813p-168,
-    -0x1.081b5f13801dap-2, -0x1.0fd33f8086877p-67, -0x1.d297d64b824b2p-122, -0x1.8130d834f648bp-176,
-    -0x1.c00ed00043f4dp-1, 0x1.fde5e2316b415p-61, -0x1.2e092c98130d8p-116, -0x1.a7b24585ce04dp-171,
-    -0x1.0fd33f8086877p-3, -0x1.d297d64b824b2p-58, -0x1.8130d834f648bp-112, -0x1.738132c3402bap-169,
-    -0x1.0d0ee74a5f593p-4, 0x1.f6d367ecf27cbp-60, 0x1.36e9e8c7ecd3dp-117, -0x1.00ae9456c229cp-171,
-    -0x1.4beb25c12593p-1, -0x1.30d834f648b0cp-56, 0x1.8fd9a797fa8b6p-110, -0x1.5b08a7028341dp-165,
-    -0x1.25930261b069fp-1, 0x1.b74f463f669e6p-56, -0x1.5d28ad8453814p-116, -0x1.a0e84c2f8c608p-172,
-    -0x1.b069ec9161738p-1, -0x1.32c3402ba515bp-57, -0x1.14e050683a131p-114, 0x1.0739f78a5292fp-168,
-    -0x1.61738132c3403p-1, 0x1.16ba93dd63f5fp-55, 0x1.7c5ecf41ce7dep-110, 0x1.4a525d4d7f6bfp-165,
-    -0x1.61a015d28ad84p+0, -0x1.4e050683a130cp-54, 0x1.ce7de294a4baap-110, -0x1.404a04ee072a3p-164,
-    0x1.7527bac7ebe5fp+0, 0x1.7b3d0739f78a5p-56, 0x1.497535fdafd89p-111, -0x1.ca8bdea7f33eep-170,
-};
-
-CT__INLINE ct__turns_f64 ct__turns_of_f64(double a) /* a >= 0 */
-{
-    uint64_t j = (ct__bits_f64(a) >> 52) - 1075u; /* the exponent of the last bit of a; negative ones count as 0 */
-    uint64_t i = (j & ((j >> 63) - 1u)) >> 5;
-    double w0 = ct__two_over_pi[4u * i], w1 = ct__two_over_pi[4u * i + 1u];
-    double w2 = ct__two_over_pi[4u * i + 2u], w3 = ct__two_over_pi[4u * i + 3u];
-    double x = a * ct__from_bits_f64((uint64_t)0x3ff0000000000000u - (i << 57)); /* |x| < 2^84 */
-    double p0 = x * w0, e0 = ct__mul_error_f64(x, w0, p0);
-    double p1 = x * w1, e1 = ct__mul_error_f64(x, w1, p1);
-    double p2 = x * w2, e2 = ct__mul_error_f64(x, w2, p2), p3 = x * w3;
-    p0 = CT__FMA(ct__rint_f64(0.25 * p0), -4.0, p0);
-    e0 = ct__mod4_f64(e0);
-    p1 = ct__mod4_f64(p1);
-
-    /* turns mod 4 = p0 + (e0 + p1) + (e1 + p2) + (e2 + p3), largest first; only the last sum drops its error */
-    double s = e0 + p1, sl = ct__add_error_f64(e0, p1, s);
-    double g = p0 + s, gl = ct__add_error_f64(p0, s, g);
-    double t = g + CT__MAGIC_F64, f = g - (t - CT__MAGIC_F64);
-    double u = e1 + p2, ul = ct__add_error_f64(e1, p2, u);
-    double v = gl + sl, vl = ct__add_error_f64(gl, sl, v);
-    double y = u + v, yl = ct__add_error_f64(u, v, y);
-    double h = f + y, hl = ct__add_error_f64(f, y, h);
-    hl += yl + ((ul + vl) + (e2 + p3));
-    double r = h * 0x1.921fb54442d18p+0, rl = ct__mul_error_f64(h, 0x1.921fb54442d18p+0, r);
-    rl += CT__FMA(h, 0x1.1a62633145c07p-54, hl * 0x1.921fb54442d18p+0);
-    return (ct__turns_f64){r + rl, ct__bits_f64(t)};
-}
-
-/* sin r = r + r^3 S(r^2) and cos r = 1 - r^2/2 + r^4 C(r^2), |r| <= pi/4.
-   S of degree 2 / 6, C of degree 2 / 6: off by 2^-28 / 2^-57 and 2^-33 / 2^-60. */
-CT__INLINE float ct__sin_poly_f32(float r)
+/* sin r = r + r^3 S(r^2), |r| <= pi/2 and a little more; S of degree 4 / 7, off by 2^-31 / 2^-59. */
+CT__INLINE float ct__sin_half_f32(float r)
 {
     float z = r * r;
-    float s = CT__POLY2(z, -0x1.555546p-3f, 0x1.11077ap-7f, -0x1.99547ep-13f);
+    float s = CT__POLY4(z, -0x1.555556p-3f, 0x1.111136p-7f, -0x1.a023ccp-13f, 0x1.72cddap-19f, -0x1.b623ep-26f);
     return CT__FMA(r * z, s, r);
 }
-CT__INLINE float ct__cos_poly_f32(float r)
+CT__INLINE double ct__sin_half_f64(double r)
 {
-    float z = r * r, h = 0.5f * z, w = 1.0f - h;
-    float c = CT__POLY2(z, 0x1.55554ap-5f, -0x1.6c0c1ap-10f, 0x1.99e0e4p-16f);
-    return w + CT__FMA(z * z, c, (1.0f - w) - h);
+    double z = r * r;
+    double s = CT__POLY7(z, -0x1.5555555555555p-3, 0x1.11111111110c8p-7, -0x1.a01a01a014d6fp-13, 0x1.71de3a52a215p-19,
+        -0x1.ae6454d62b89ap-26, 0x1.6123cdc6599e8p-33, -0x1.ae43ca25f0d17p-41, 0x1.883bb79ab3cffp-49);
+    return CT__FMA(r * z, s, r);
 }
+
+/* sin |x| = (-1)^n sin(|x| - n pi). ulp 1.6 / 1.5 */
+CT__INLINE float ct__sin_near_f32(float x)
+{
+    float a = ct__abs_f32(x), t = CT__FMA(a, 0x1.45f306p-2f, CT__MAGIC_F32);
+    float y = ct__sin_half_f32(ct__less_pi_f32(a, t - CT__MAGIC_F32));
+    return ct__from_bits_f32(ct__bits_f32(y) ^ (ct__bits_f32(t) << 31) ^ (ct__bits_f32(x) & CT__SIGN_F32));
+}
+CT__INLINE double ct__sin_near_f64(double x)
+{
+    double a = ct__abs_f64(x), t = CT__FMA(a, 0x1.45f306dc9c883p-2, CT__MAGIC_F64);
+    double y = ct__sin_half_f64(ct__less_pi_f64(a, t - CT__MAGIC_F64));
+    return ct__from_bits_f64(ct__bits_f64(y) ^ (ct__bits_f64(t) << 63) ^ (ct__bits_f64(x) & CT__SIGN_F64));
+}
+
+/* cos x = -(-1)^n sin(|x| - (n + 1/2) pi). ulp 1.6 / 1.5 */
+CT__INLINE float ct__cos_near_f32(float x)
+{
+    float a = ct__abs_f32(x), t = CT__FMA(a, 0x1.45f306p-2f, -0.5f) + CT__MAGIC_F32;
+    float y = ct__sin_half_f32(ct__less_pi_f32(a, (t - CT__MAGIC_F32) + 0.5f));
+    return ct__from_bits_f32(ct__bits_f32(y) ^ ((ct__bits_f32(t) + 1u) << 31));
+}
+CT__INLINE double ct__cos_near_f64(double x)
+{
+    double a = ct__abs_f64(x), t = CT__FMA(a, 0x1.45f306dc9c883p-2, -0.5) + CT__MAGIC_F64;
+    double y = ct__sin_half_f64(ct__less_pi_f64(a, (t - CT__MAGIC_F64) + 0.5));
+    return ct__from_bits_f64(ct__bits_f64(y) ^ ((ct__bits_f64(t) + 1u) << 63));
+}
+
+/* In quarters: sin r = r + r^3 S(r^2) and cos r = 1 - r^2/2 + r^4 C(r^2), |r| <= pi/4.
+   S and C of degree 6: off by 2^-57 and 2^-60. */
 CT__INLINE double ct__sin_poly_f64(double r)
 {
     double z = r * r;
@@ -695,51 +661,45 @@ CT__INLINE uint64_t ct__pick_f64(uint64_t odd, double a, double b)
     return (ct__bits_f64(a) & m) | (ct__bits_f64(b) & ~m);
 }
 
-/* sin: for every finite x; quarter q selects sin r, cos r, -sin r, -cos r. sin(+-inf) = NaN. ulp 1.6 / 1.5 */
-CT__INLINE float ct__sin_f32(float x)
+/* tan in quarter q: sin r/cos r in even ones, -cos r/sin r in odd ones; with the sign of x. */
+CT__INLINE double ct__tan_quarter_f64(double r, uint64_t q, double x)
 {
-    ct__turns_f32 a = ct__turns_of_f32(ct__abs_f32(x));
-    uint32_t y = ct__pick_f32(a.q, ct__cos_poly_f32(a.r), ct__sin_poly_f32(a.r));
-    return ct__from_bits_f32(y ^ ((a.q << 30) & CT__SIGN_F32) ^ (ct__bits_f32(x) & CT__SIGN_F32));
-}
-CT__INLINE double ct__sin_f64(double x)
-{
-    ct__turns_f64 a = ct__turns_of_f64(ct__abs_f64(x));
-    uint64_t y = ct__pick_f64(a.q, ct__cos_poly_f64(a.r), ct__sin_poly_f64(a.r));
-    double v = ct__from_bits_f64(y ^ ((a.q << 62) & CT__SIGN_F64) ^ (ct__bits_f64(x) & CT__SIGN_F64));
-    return ct__abs_f64(x) < 0x1p-27 ? x : v;
+    double s = ct__sin_poly_f64(r), c = ct__cos_poly_f64(r);
+    double num = ct__from_bits_f64(ct__pick_f64(q, c, s)), den = ct__from_bits_f64(ct__pick_f64(q, s, c));
+    return ct__from_bits_f64(ct__bits_f64(num / den) ^ (q << 63) ^ (ct__bits_f64(x) & CT__SIGN_F64));
 }
 
-/* cos: the same one quarter turn on. ulp 1.6 / 1.5 */
-CT__INLINE float ct__cos_f32(float x)
+/* tan |x|, r = |x| - n pi/2: tan r for even n, -1/tan r for odd ones. float32: tan r = r + r^3 T(r^2), T of degree 5, off by
+   2^-25; float64: sin r / cos r. ulp 3.3 / 2.8 */
+CT__INLINE float ct__tan_near_f32(float x)
 {
-    ct__turns_f32 a = ct__turns_of_f32(ct__abs_f32(x));
-    uint32_t y = ct__pick_f32(a.q, ct__sin_poly_f32(a.r), ct__cos_poly_f32(a.r));
-    return ct__from_bits_f32(y ^ (((a.q + 1u) << 30) & CT__SIGN_F32));
+    float a = ct__abs_f32(x), t = CT__FMA(a, 0x1.45f306p-1f, CT__MAGIC_F32);
+    float r = ct__less_pi_f32(a, 0.5f * (t - CT__MAGIC_F32)), z = r * r;
+    float s = CT__POLY5(z, 0x1.5554dap-2f, 0x1.112ecap-3f, 0x1.b566c2p-5f, 0x1.9152cp-6f, 0x1.8afa36p-9f, 0x1.35a6e6p-7f);
+    float y = CT__FMA(r * z, s, r), w = -1.0f / y;
+    uint32_t v = ct__pick_f32(ct__bits_f32(t), w, y);
+    return ct__from_bits_f32(v ^ (ct__bits_f32(x) & CT__SIGN_F32));
 }
-CT__INLINE double ct__cos_f64(double x)
+CT__INLINE double ct__tan_near_f64(double x)
 {
-    ct__turns_f64 a = ct__turns_of_f64(ct__abs_f64(x));
-    uint64_t y = ct__pick_f64(a.q, ct__sin_poly_f64(a.r), ct__cos_poly_f64(a.r));
-    return ct__from_bits_f64(y ^ (((a.q + 1u) << 62) & CT__SIGN_F64));
+    double a = ct__abs_f64(x), t = CT__FMA(a, 0x1.45f306dc9c883p-1, CT__MAGIC_F64);
+    double r = ct__less_pi_f64(a, 0.5 * (t - CT__MAGIC_F64));
+    return ct__tan_quarter_f64(r, ct__bits_f64(t), x);
 }
 
-/* tan: sin r/cos r in even quarters, -cos r/sin r in odd ones. ulp 3.3 / 2.8 */
-CT__INLINE float ct__tan_f32(float x)
-{
-    ct__turns_f32 a = ct__turns_of_f32(ct__abs_f32(x));
-    float s = ct__sin_poly_f32(a.r), c = ct__cos_poly_f32(a.r);
-    float num = ct__from_bits_f32(ct__pick_f32(a.q, c, s)), den = ct__from_bits_f32(ct__pick_f32(a.q, s, c));
-    return ct__from_bits_f32(ct__bits_f32(num / den) ^ (a.q << 31) ^ (ct__bits_f32(x) & CT__SIGN_F32));
-}
-CT__INLINE double ct__tan_f64(double x)
-{
-    ct__turns_f64 a = ct__turns_of_f64(ct__abs_f64(x));
-    double s = ct__sin_poly_f64(a.r), c = ct__cos_poly_f64(a.r);
-    double num = ct__from_bits_f64(ct__pick_f64(a.q, c, s)), den = ct__from_bits_f64(ct__pick_f64(a.q, s, c));
-    double v = ct__from_bits_f64(ct__bits_f64(num / den) ^ (a.q << 63) ^ (ct__bits_f64(x) & CT__SIGN_F64));
-    return ct__abs_f64(x) < 0x1p-27 ? x : v;
-}
+/* The functions for all x. */
+#define CT__CIRCULAR(name)                                                                                            \
+    CT__INLINE float ct__##name##_f32(float x)                                                                        \
+    {                                                                                                                 \
+        return ct__abs_f32(x) >= CT__NEAR_F32 ? ct__##name##_far_f32(x) : ct__##name##_near_f32(x);                    \
+    }                                                                                                                 \
+    CT__INLINE double ct__##name##_f64(double x)                                                                      \
+    {                                                                                                                 \
+        return ct__abs_f64(x) >= CT__NEAR_F64 ? ct__##name##_far_f64(x) : ct__##name##_near_f64(x);                    \
+    }
+CT__CIRCULAR(sin)
+CT__CIRCULAR(cos)
+CT__CIRCULAR(tan)
 
 /* ---- Inverse circular functions --------------------------------------------------------------------------------- */
 
