@@ -151,13 +151,6 @@ static bool transformer_make(const bench_row *row, int threads)
     return end_model();
 }
 
-static ct_tensor *layer_norm(ct_tensor *x, ct_tensor *gamma, ct_tensor *beta)
-{
-    ct_tensor *centered = ct_sub(x, ct_mean(x, ct_axes(-1), true));
-    ct_tensor *variance = ct_mean(ct_square(centered), ct_axes(-1), true);
-    return ct_add(ct_mul(ct_mul(centered, ct_rsqrt(ct_add(variance, ct_scalar(1e-5)))), gamma), beta);
-}
-
 /* [B, T, d] -> [B, heads, T, d / heads] */
 static ct_tensor *heads(ct_tensor *x) { return ct_swap_axes(ct_reshape(x, ct_shape(16, TOKENS, HEADS, WIDTH / HEADS)), 1, 2); }
 
@@ -174,8 +167,8 @@ static void transformer_step(void)
 {
     CT_SCOPE;
     ct_tensor *const *p = model.p;
-    ct_tensor *x = ct_add(model.x, attention(layer_norm(model.x, p[0], p[1]), p + 4));
-    ct_tensor *hidden = ct_gelu(ct_affine(layer_norm(x, p[2], p[3]), p[8], p[9]));
+    ct_tensor *x = ct_add(model.x, attention(ct_layer_norm(model.x, p[0], p[1], 1e-5), p + 4));
+    ct_tensor *hidden = ct_gelu(ct_affine(ct_layer_norm(x, p[2], p[3], 1e-5), p[8], p[9]));
     x = ct_add(x, ct_affine(hidden, p[10], p[11]));
     learn(ct_affine(x, p[12], p[13]));
 }

@@ -242,8 +242,8 @@ def describe(about):
 NETWORKS = """The limit is the faster of BLIS (the best of its ways for each product) and the library's own products, plus one
 pass over what the optimizer touches. The program by hand on OpenBLAS stands for KANN, which is a static graph on it.
 """
-COMPOSED = """W7 to W9 have no operation of their own here yet: no convolution and no pooling, no LSTM cell, no attention, no
-layer norm. They are composed of the operations that there are.
+COMPOSED = """W7 to W9 have no operation of their own here yet: no convolution and no pooling, no LSTM cell, no attention.
+They are composed of the operations that there are.
 """
 
 

@@ -110,9 +110,7 @@ static void cross_entropy(void)
 static void layer_norm(void)
 {
     CT_SCOPE;
-    ct_tensor *x = in[0], *centered = ct_sub(x, ct_mean(x, ct_axes(-1), true));
-    ct_tensor *scale = ct_rsqrt(ct_add(ct_mean(ct_square(centered), ct_axes(-1), true), ct_scalar(1e-5)));
-    ct_tensor *y = ct_add(ct_mul(ct_mul(centered, scale), in[1]), in[2]), *g[3];
+    ct_tensor *y = ct_layer_norm(in[0], in[1], in[2], 1e-5), *g[3];
     ct_grad(&y, &in[3], 1, in, 3, g, once);
 }
 

@@ -369,6 +369,29 @@ static bool every_row(int number, entry *e)
     return true;
 }
 
+/* The same in stacks that are not empty. */
+static bool every_filled_row(int number, entry *e)
+{
+    static const ct_shape leading[] = {SHAPE(), SHAPE(1), SHAPE(4), SHAPE(2, 3), SHAPE(2, 1, 2)};
+    if (number / 2 >= COUNT(leading)) return false;
+    unary(e, leading[number / 2]);
+    e->shape[0].dim[e->shape[0].rank++] = 2 + number % 2;
+    return true;
+}
+
+/* Rows of one to three axes in stacks, with a scale and a shift of the rows' shape. */
+static bool every_normal(int number, entry *e)
+{
+    static const ct_shape leading[] = {SHAPE(), SHAPE(1), SHAPE(4), SHAPE(0), SHAPE(2, 3)};
+    static const ct_shape own[] = {SHAPE(1), SHAPE(2), SHAPE(3), SHAPE(2, 2), SHAPE(0), SHAPE(1, 3, 1)};
+    if (number >= COUNT(leading) * COUNT(own)) return false;
+    unary(e, leading[number % COUNT(leading)]);
+    e->n = 3;
+    e->shape[1] = e->shape[2] = own[number / COUNT(leading)];
+    for (int64_t i = 0; i < e->shape[1].rank; i++) e->shape[0].dim[e->shape[0].rank++] = e->shape[1].dim[i];
+    return true;
+}
+
 static ct_tensor *covariance_for(ct_tensor *x)
 {
     const ct_dtype dtype = ct_dtype_of(x);

@@ -251,6 +251,24 @@ static void flatten_joins_all_but_the_first_axis(void **state)
     ct_module_free(m);
 }
 
+static void layer_norm_is_the_operation(void **state)
+{
+    (void)state;
+    ct_module *m = ct_nn_layer_norm(ct_shape(2, 3));
+    assert_string_equal(ct_module_kind(m), "layer_norm");
+    assert_int_equal(ct_module_count(m), 12);
+    ct_tensor *x = ct_uniform(ct_shape(4, 2, 3), -1, 1, CT_F32), *gamma = ct_module_find(m, "gamma"), *beta = ct_module_find(m, "beta");
+    assert_true(ct_equal(gamma, ct_ones(ct_shape(2, 3), CT_F32)) && ct_equal(beta, ct_zeros(ct_shape(2, 3), CT_F32)));
+    assert_true(put(m, "gamma", ct_full(ct_shape(2, 3), 3, CT_F32)));
+    assert_true(put(m, "beta", ct_full(ct_shape(2, 3), -1, CT_F32)));
+    assert_true(ct_equal(ct_forward(m, x), ct_layer_norm(x, gamma, beta, 1e-5)));
+    ct_module_free(m);
+    assert_null(ct_nn_layer_norm(ct_shape()));
+    assert_error(CT_ERROR_SHAPE, "ct_nn_layer_norm", "shape is []");
+    assert_null(ct_nn_layer_norm(ct_shape(-1)));
+    ct_clear_error();
+}
+
 /* ---- dropout ------------------------------------------------------------------------------------------ */
 
 static void dropout_in_training(void **state)
@@ -418,6 +436,7 @@ int main(void)
         scoped_test(sequential_keeps_no_intermediates),
         scoped_test(functions_are_the_operations),
         scoped_test(flatten_joins_all_but_the_first_axis),
+        scoped_test(layer_norm_is_the_operation),
         scoped_test(dropout_in_training),
         scoped_test(dropout_of_nan_and_infinity),
         scoped_test(dropout_in_evaluation_is_the_identity),

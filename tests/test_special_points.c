@@ -176,6 +176,9 @@ typedef struct special {
 #define DIAGONAL(a, b) ct_diag(ct_of(ct_shape(2), ct_dtype_of(x[0]), a, b))
 #define CHOOSE(a, b) ct_where(ct_of(ct_shape(2), CT_BOOL, 1, 0), a, b)
 #define CLASS(m, n, ...) ct_softmax_cross_entropy(AS(m, n), ct_of(ct_shape(m), CT_I64, __VA_ARGS__))
+#define MEAN_CLASS(m, n, ...) ct_softmax_cross_entropy_mean(AS(m, n), ct_of(ct_shape(m), CT_I64, __VA_ARGS__))
+#define SCALED(...) ct_of(ct_shape(2), ct_dtype_of(x[0]), __VA_ARGS__)
+#define NORM(m, eps) ct_layer_norm(AS(m, 2), SCALED(1, 2), SCALED(3, 4), eps)
 #define LOGITS(a, b) ct_binary_cross_entropy_logits(x[0], ct_of(ct_shape(2), ct_dtype_of(x[0]), a, b), CT_MEAN)
 
 /* slice_scatter and index_add are seen in derivatives alone: J' x for zeros[::2] and zeros[0, 2, 2, 1]. */

@@ -107,6 +107,9 @@ CT_API ct_module *ct_nn_softmax(int axis);
 CT_API ct_module *ct_nn_log_softmax(int axis);
 /* Joins all axes but the first. */
 CT_API ct_module *ct_nn_flatten(void);
+/* Layer norm over the last axes, which have this shape, with eps 1e-5; parameters "gamma", ones, and "beta", zeros, both f32
+ * (Ba et al. 2016). */
+CT_API ct_module *ct_nn_layer_norm(ct_shape shape);
 /* In training each element is 0 with probability p and else divided by 1 - p (Srivastava et al. 2014); 0 <= p < 1. In
  * evaluation the identity. */
 CT_API ct_module *ct_nn_dropout(double p);
@@ -274,6 +277,7 @@ static inline ct_optimizer *ct_here_optimizer(ct_optimizer *optimizer, const cha
 #define ct_nn_flatten(...) ct_here_module(ct_nn_flatten(__VA_ARGS__), CT_HERE)
 #define ct_nn_sequential_list(...) ct_here_module(ct_nn_sequential_list(__VA_ARGS__), CT_HERE)
 #define ct_nn_sequential_of(...) ct_here_module(ct_nn_sequential_of(__VA_ARGS__), CT_HERE)
+#define ct_nn_layer_norm(...) ct_here_module(ct_nn_layer_norm(__VA_ARGS__), CT_HERE)
 #define ct_nn_dropout(...) ct_here_module(ct_nn_dropout(__VA_ARGS__), CT_HERE)
 #define ct_dropout(...) ct_here(ct_dropout(__VA_ARGS__), CT_HERE)
 #define ct_mse_loss(...) ct_here(ct_mse_loss(__VA_ARGS__), CT_HERE)

@@ -235,6 +235,12 @@ CT_API ct_tensor *ct_log_softmax(ct_tensor *x, int axis);
 /* The cross-entropy of each row of logits [.., classes] with the class that index [..] (i64, i32, u8; 0 to classes - 1) names:
  * -log softmax(x)_index, in one pass forward and one back. No derivative by index. */
 CT_API ct_tensor *ct_softmax_cross_entropy(ct_tensor *x, ct_tensor *index);
+/* Its mean over all rows, a scalar, as one operation; NaN where there are no rows. */
+CT_API ct_tensor *ct_softmax_cross_entropy_mean(ct_tensor *x, ct_tensor *index);
+/* (x - mean) / sqrt(variance + eps) gamma + beta, same shape: mean and variance (the mean square about the mean) are those of
+ * each row, which is as many of x's last axes as gamma has. gamma and beta have their shape, and x's dtype; integers x as f32.
+ * eps >= 0; with 0, a constant row gives NaN. Ba et al., Layer normalization, 2016. */
+CT_API ct_tensor *ct_layer_norm(ct_tensor *x, ct_tensor *gamma, ct_tensor *beta, double eps);
 /* Rows solved by the Cholesky factor of a constant covariance matrix S = L L': y = L^-1 x for each row x of [.., n], so that
  * |y|^2 = x' S^-1 x. S [n, n] must be symmetric and positive definite, and of x's dtype, f32 or f64; else it fails. Derivative by
  * x alone: a covariance that needs a gradient is an error. */
@@ -353,6 +359,8 @@ CT_API double ct_log_det(ct_tensor *covariance);
 #define ct_log_softmax(...) ct_here(ct_log_softmax(__VA_ARGS__), CT_HERE)
 #define ct_bce_with_logits(...) ct_here(ct_bce_with_logits(__VA_ARGS__), CT_HERE)
 #define ct_softmax_cross_entropy(...) ct_here(ct_softmax_cross_entropy(__VA_ARGS__), CT_HERE)
+#define ct_softmax_cross_entropy_mean(...) ct_here(ct_softmax_cross_entropy_mean(__VA_ARGS__), CT_HERE)
+#define ct_layer_norm(...) ct_here(ct_layer_norm(__VA_ARGS__), CT_HERE)
 #define ct_whiten(...) ct_here(ct_whiten(__VA_ARGS__), CT_HERE)
 #define ct_split(...) ct_here_bool(ct_split(__VA_ARGS__), CT_HERE)
 #define ct_log_det(...) ct_here_number(ct_log_det(__VA_ARGS__), CT_HERE)

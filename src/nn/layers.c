@@ -1,5 +1,5 @@
 /*
- * layers.c - the layers: linear, containers, activations, dropout.
+ * layers.c - the layers: linear, containers, activations, layer norm, dropout.
  *
  * Each is a module as a user would write it: a struct for its state, a forward function of a few public operations, and a
  * constructor that adds parameters. Derivatives follow from the operations, so no layer has a backward pass. Parameters that
@@ -285,6 +285,36 @@ static ct_tensor *log_softmax_forward(ct_module *self, ct_tensor *x)
 ct_module *ct_nn_log_softmax(int axis)
 {
     return with_number("log_softmax", log_softmax_forward, axis);
+}
+
+/* ---- layer norm --------------------------------------------------------------------------------------- */
+
+typedef struct layer_norm {
+    ct_tensor *gamma, *beta;
+} layer_norm;
+
+static ct_tensor *layer_norm_forward(ct_module *self, ct_tensor *x)
+{
+    const layer_norm *s = ct_module_state(self);
+    return ct_layer_norm(x, s->gamma, s->beta, 1e-5);
+}
+
+ct_module *ct_nn_layer_norm(ct_shape shape)
+{
+    static const char operation[] = "ct_nn_layer_norm";
+    if (shape.rank < 1) {
+        ct_raise(CT_ERROR_SHAPE, operation, "shape is []; expected the lengths of the last axes of x");
+        return NULL;
+    }
+    CT_SCOPE;
+    CT_NO_GRAD;
+    ct_module *m = ct_module_new("layer_norm", layer_norm_forward, sizeof(layer_norm));
+    layer_norm *s = m ? ct_module_state(m) : NULL;
+    if (s && (s->gamma = ct_module_parameter(m, "gamma", ct_ones(shape, CT_F32))) &&
+        (s->beta = ct_module_parameter(m, "beta", ct_zeros(shape, CT_F32))))
+        return m;
+    ct_module_free(m);
+    return NULL;
 }
 
 /* ---- dropout ------------------------------------------------------------------------------------------ */

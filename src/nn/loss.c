@@ -181,6 +181,7 @@ static ct_tensor *cross_entropy(const char *operation, ct_tensor *logits, ct_ten
     CT_SCOPE;
     if (o.label_smoothing == 0 && ct_rank(target) < ct_rank(logits)) {
         ct_tensor *index = ct_dtype_of(target) == CT_BOOL ? ct_cast(target, CT_I64) : target;
+        if (o.reduction == CT_MEAN) return ct_scope_return(ct_softmax_cross_entropy_mean(logits, index));
         return ct_scope_return(reduce(operation, ct_softmax_cross_entropy(logits, index), o.reduction));
     }
     ct_tensor *logp = ct_log_softmax(logits, -1);

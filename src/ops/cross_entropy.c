@@ -1,12 +1,14 @@
 /*
- * cross_entropy.c - the cross-entropy of logits with the class that an index names, as one operation.
+ * cross_entropy.c - the cross-entropy of logits with the class that an index names: of each row, and the mean over rows.
  *
  * z_r = log sum_c e^x_rc - x_rt.  dz_r = <softmax(x_r) - 1_t, dx_r>,  so gx_rc = g_r (softmax(x)_rc - [c = t]).
+ *
+ * The mean is an operation of its own, so that a training step pays for one operation and one node, not two. It keeps z, which
+ * spares the way back the sums of the exponentials.
  */
 #include "ops/reduce.h"
 
 #include <inttypes.h>
-#include <limits.h>
 
 static bool shape(ct_call *c)
 {
@@ -19,65 +21,103 @@ static bool shape(ct_call *c)
 
 static int64_t classes_of(const ct_tensor *x) { return x->dim[x->rank - 1]; }
 
-/* The classes as integers of x's size, contiguous; in a block of the pool. */
-static void *targets(const ct_tensor *x, const ct_tensor *index)
+/* ---- the classes: index as contiguous i64, itself or a copy in a block of the pool ---- */
+
+typedef struct classes {
+    const int64_t *of; /* NULL after an error */
+    int64_t *copy;     /* NULL where index serves itself */
+    size_t bytes;
+} classes;
+
+static bool in_range(const int64_t *t, int64_t count, int64_t n)
 {
-    const bool wide = x->dtype == CT_F64;
-    void *block = ct__pool_get((size_t)index->count * (wide ? 8 : 4));
-    if (!block) return ct__fail_memory("ct_softmax_cross_entropy", (size_t)index->count * 8);
-    int64_t n = 0;
-    for (ct__walk w = ct__walk_start(index->rank, index->dim); w.more; ct__walk_next(&w), n++) {
+    uint64_t wrong = 0;
+    for (int64_t i = 0; i < count; i++) wrong |= (uint64_t)((uint64_t)t[i] >= (uint64_t)n);
+    return !wrong;
+}
+
+static void copy_classes(const ct_tensor *index, int64_t *to)
+{
+    for (ct__walk w = ct__walk_start(index->rank, index->dim); w.more; ct__walk_next(&w)) {
         const char *at = index->data + ct__walk_offset(&w, index->stride) * (int64_t)ct__size(index);
-        const int64_t t = index->dtype == CT_I64 ? *(const int64_t *)(const void *)at
-                          : index->dtype == CT_I32 ? *(const int32_t *)(const void *)at : *(const uint8_t *)at;
-        if (t < 0 || t >= classes_of(x)) {
-            ct__pool_put(block, (size_t)index->count * (wide ? 8 : 4));
-            return ct__fail(CT_ERROR_INDEX, "ct_softmax_cross_entropy",
-                            "index has class %" PRId64 ", but x, which is %s, has the classes 0 to %" PRId64, t, ct__describe(x),
-                            classes_of(x) - 1);
-        }
-        if (wide) ((int64_t *)block)[n] = t;
-        else ((int32_t *)block)[n] = (int32_t)t;
+        *to++ = index->dtype == CT_I64   ? *(const int64_t *)(const void *)at
+                : index->dtype == CT_I32 ? *(const int32_t *)(const void *)at
+                                         : *(const uint8_t *)at;
     }
-    return block;
 }
 
-static void targets_back(void *block, const ct_tensor *x, const ct_tensor *index)
+static void classes_back(const classes *c)
 {
-    ct__pool_put(block, (size_t)index->count * (x->dtype == CT_F64 ? 8 : 4));
+    if (c->copy) ct__pool_put(c->copy, c->bytes);
 }
 
-static bool forward(const ct_call *c)
+static classes classes_for(const ct_call *call)
 {
-    ct_tensor *x = c->in[0], *z = c->out[0];
-    const int64_t n = classes_of(x);
+    const ct_tensor *x = call->in[0], *index = call->in[1];
+    const char *title = call->op->impl;
+    classes c = {.bytes = (size_t)index->count * 8};
+    if (index->dtype != CT_I64 || !ct__contiguous(index)) {
+        c.copy = ct__pool_get(c.bytes);
+        if (!c.copy) return ct__fail_memory(title, c.bytes), c;
+        copy_classes(index, c.copy);
+    }
+    c.of = c.copy ? c.copy : (const int64_t *)(const void *)index->data;
+    if (in_range(c.of, index->count, classes_of(x))) return c;
+    int64_t i = 0;
+    while (c.of[i] >= 0 && c.of[i] < classes_of(x)) i++;
+    ct__fail(CT_ERROR_INDEX, title, "index has class %" PRId64 ", but x, which is %s, has the classes 0 to %" PRId64, c.of[i],
+             ct__describe(x), classes_of(x) - 1);
+    classes_back(&c);
+    return (classes){0};
+}
+
+/* ---- by rows ---- */
+
+/* z from x and the classes. */
+static bool rows_forward(const ct_call *c, ct_tensor *z)
+{
+    const ct_tensor *x = c->in[0];
+    const int64_t n = classes_of(x), wide = c->dtype == CT_F32 ? 2 : 1;
     if (z->count == 0) return true;
-    void *t = targets(x, c->in[1]);
-    ct_tensor *rows = t ? ct__rows_of("ct_softmax_cross_entropy", x, 1u << (x->rank - 1)) : NULL;
-    if (rows) {
-        ct__run_rows(&(ct__row_job){CT__CROSS_ENTROPY, c->dtype, z->count, n, 3, {z->data, rows->data, t}, {1, n, 1}, {0}});
-        ct__release(rows);
-    }
-    if (t) targets_back(t, x, c->in[1]);
-    return rows != NULL;
+    const classes t = classes_for(c);
+    ct_tensor *rows = t.of ? ct__rows_of(c->op->impl, x, 1u << (x->rank - 1)) : NULL;
+    if (!rows) return classes_back(&t), false;
+    ct__run_rows(&(ct__row_job){CT__CROSS_ENTROPY, c->dtype, z->count, n, 3,
+                                {z->data, rows->data, (char *)(uintptr_t)(const void *)t.of}, {1, n, wide}, {0}});
+    ct__release(rows);
+    classes_back(&t);
+    return true;
 }
+
+/* gx from z and what stands at g: a number for each row, or one for all. */
+static ct_tensor *rows_back(const ct_call *c, const ct_tensor *z, char *g, bool one)
+{
+    const ct_tensor *x = c->in[0];
+    const int64_t n = classes_of(x), wide = c->dtype == CT_F32 ? 2 : 1;
+    const char *title = c->op->impl;
+    ct_tensor *gx = ct__tensor_like(title, x, c->dtype);
+    if (!gx || x->count == 0) return gx;
+    const classes t = classes_for(c);
+    ct_tensor *rows = t.of ? ct__rows_of(title, x, 1u << (x->rank - 1)) : NULL;
+    if (!rows) return classes_back(&t), NULL;
+    ct__run_rows(&(ct__row_job){one ? CT__CROSS_ENTROPY_VJP_1 : CT__CROSS_ENTROPY_VJP, c->dtype, z->count, n, 5,
+                                {gx->data, rows->data, (char *)(uintptr_t)(const void *)t.of, z->data, g},
+                                {n, n, wide, 1, one ? 0 : 1}, {0}});
+    ct__release(rows);
+    classes_back(&t);
+    return gx;
+}
+
+/* ---- of each row ---- */
+
+static bool forward(const ct_call *c) { return rows_forward(c, c->out[0]); }
 
 static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
-    ct_tensor *x = c->in[0], *z = c->out[0];
-    const int64_t n = classes_of(x);
     if (!need[0]) return true;
-    gx[0] = ct__tensor_like("ct_softmax_cross_entropy", x, c->dtype);
-    if (!gx[0] || x->count == 0) return gx[0] != NULL;
-    void *t = targets(x, c->in[1]);
-    ct_tensor *rows = t ? ct__rows_of("ct_softmax_cross_entropy", x, 1u << (x->rank - 1)) : NULL;
-    ct_tensor *given = rows ? ct_contiguous(g[0]) : NULL;
-    if (given)
-        ct__run_rows(&(ct__row_job){CT__CROSS_ENTROPY_VJP, c->dtype, z->count, n, 5,
-                                    {gx[0]->data, rows->data, t, z->data, given->data}, {n, n, 1, 1, 1}, {0}});
-    if (rows) ct__release(rows);
-    if (t) targets_back(t, x, c->in[1]);
-    return given != NULL;
+    ct_tensor *given = ct_contiguous(g[0]);
+    gx[0] = given ? rows_back(c, c->out[0], given->data, false) : NULL;
+    return gx[0] != NULL;
 }
 
 /* softmax(x) - 1_t */
@@ -93,30 +133,96 @@ static ct_tensor *jvp(const ct_call *c, ct_tensor *dx) { return ct_sum(ct_mul(dx
 
 const ct_op ct__op_softmax_cross_entropy = {
     .name = "softmax_cross_entropy", .inputs = 2, .keeps = KEEP_X | KEEP_Y | KEEP_Z, .shape = shape, .forward = forward,
-    .vjp = {vjp, ct__vjp_none}, .jvp = {jvp, ct__jvp_none}, .fused = fused, .doc = "log sum e^x - x_index of each row"};
+    .vjp = {vjp, ct__vjp_none}, .jvp = {jvp, ct__jvp_none}, .fused = fused, .impl = "ct_softmax_cross_entropy",
+    .doc = "log sum e^x - x_index of each row"};
 
-static bool fits(const ct_tensor *x, const ct_tensor *index)
+/* ---- the mean over rows: y = sum_r z_r / rows; the second output is z, for the way back ---- */
+
+static bool mean_shape(ct_call *c)
 {
-    static const char operation[] = "ct_softmax_cross_entropy";
-    if (ct__is_float(index->dtype) || index->dtype == CT_BOOL)
-        return ct__fail(CT_ERROR_DTYPE, operation, "index is %s; expected i64, i32 or u8: the number of a class", ct__describe(index));
-    bool same = x->rank == index->rank + 1;
-    for (int i = 0; same && i < index->rank; i++) same = x->dim[i] == index->dim[i];
-    if (!same)
-        return ct__fail(CT_ERROR_SHAPE, operation, "x is %s and index is %s; expected x [.., classes] and index [..]", ct__describe(x),
-                        ct__describe(index));
-    return x->dtype == CT_F64 || classes_of(x) <= INT32_MAX ||
-           ct__fail(CT_ERROR_SHAPE, operation, "x is %s; expected fewer than 2^31 classes", ct__describe(x));
+    shape(c);
+    c->shape[1] = c->shape[0];
+    c->dtypes[1] = c->dtypes[0];
+    c->shape[0].rank = 0;
+    return true;
 }
 
-ct_tensor *ct_softmax_cross_entropy(ct_tensor *x, ct_tensor *index)
+static bool mean_forward(const ct_call *c)
 {
-    static const char operation[] = "ct_softmax_cross_entropy";
-    if (!ct__check(operation, "x", x) || !ct__check(operation, "index", index) || !fits(x, index)) return NULL;
-    if (ct__is_float((ct_dtype)x->dtype)) return ct__apply(&ct__op_softmax_cross_entropy, (ct_tensor *[]){x, index}, 2, NULL);
+    const ct_tensor *z = c->out[1];
+    double sum;
+    if (!rows_forward(c, c->out[1])) return false;
+    if (!ct__reduce(c->op->impl, CT__SUM_WIDE, z, (1u << z->rank) - 1, NULL, 1, &sum)) return false;
+    ct__store(c->out[0]->data, c->dtype, sum / (double)z->count);
+    return true;
+}
+
+static bool mean_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    _Alignas(double) char each[sizeof(double)];
+    if (!need[0]) return true;
+    ct__store(each, c->dtype, ct__load(g[0]->data, c->dtype) / (double)c->out[1]->count);
+    gx[0] = rows_back(c, c->out[1], each, true);
+    return gx[0] != NULL;
+}
+
+/* (softmax(x) - 1_t) / rows */
+static ct_tensor *mean_slope(const ct_call *c)
+{
+    return ct_mul(slope(c), ct_scalar(1 / (double)c->in[1]->count));
+}
+
+/* Checked: softmax_cross_entropy_mean, all samples */
+static ct_tensor *mean_vjp(const ct_call *c, ct_tensor *const *g)
+{
+    ct_shape ones = ct__shape(c->in[0]);
+    for (int i = 0; i < ones.rank; i++) ones.dim[i] = 1;
+    return ct_mul(ct_reshape(g[0], ct__batched(g[0], 0, ones)), mean_slope(c));
+}
+static bool mean_jvp(const ct_call *c, ct_tensor *const *dx, ct_tensor **dy)
+{
+    ct_axes own = {.rank = 0};
+    for (int i = 0; i < c->in[0]->rank; i++) own.dim[own.rank++] = -1 - i;
+    dy[0] = ct_sum(ct_mul(dx[0], mean_slope(c)), own, false);
+    return dy[0] != NULL;
+}
+
+const ct_op ct__op_softmax_cross_entropy_mean = {
+    .name = "softmax_cross_entropy_mean", .inputs = 2, .outputs = 2, .saved = 1, .keeps = KEEP_X | KEEP_Y | KEEP_Z,
+    .keep_outputs = 2, .shape = mean_shape, .forward = mean_forward, .vjp = {mean_vjp, ct__vjp_none}, .jvp_all = mean_jvp,
+    .fused = mean_fused, .impl = "ct_softmax_cross_entropy_mean", .doc = "the mean of log sum e^x - x_index over rows"};
+
+/* ---- fronts ---- */
+
+static bool fits(const char *operation, const ct_tensor *x, const ct_tensor *index)
+{
+    if (ct__is_float(index->dtype) || index->dtype == CT_BOOL)
+        return ct__fail(CT_ERROR_DTYPE, operation, "index is %s; expected i64, i32 or u8: the number of a class",
+                        ct__describe(index));
+    bool same = x->rank == index->rank + 1;
+    for (int i = 0; same && i < index->rank; i++) same = x->dim[i] == index->dim[i];
+    return same || ct__fail(CT_ERROR_SHAPE, operation, "x is %s and index is %s; expected x [.., classes] and index [..]",
+                            ct__describe(x), ct__describe(index));
+}
+
+static ct_tensor *apply(const ct_op *op, ct_tensor *x, ct_tensor *index)
+{
+    ct_tensor *out[2] = {NULL, NULL};
+    if (!ct__check(op->impl, "x", x) || !ct__check(op->impl, "index", index) || !fits(op->impl, x, index)) return NULL;
+    if (ct__is_float((ct_dtype)x->dtype)) {
+        if (ct__apply_all(op, (ct_tensor *[]){x, index}, 2, NULL, out) && out[1]) ct_free(out[1]); /* the node holds it */
+        return out[0];
+    }
     const int scope = ct_scope_begin();
-    ct_tensor *f = ct_cast(x, CT_F32), *z = f ? ct__apply(&ct__op_softmax_cross_entropy, (ct_tensor *[]){f, index}, 2, NULL) : NULL;
-    if (z) ct_scope_return(z);
+    ct_tensor *f = ct_cast(x, CT_F32), *y = f ? apply(op, f, index) : NULL;
+    if (y) ct_scope_return(y);
     ct_scope_end(scope);
-    return z;
+    return y;
+}
+
+ct_tensor *ct_softmax_cross_entropy(ct_tensor *x, ct_tensor *index) { return apply(&ct__op_softmax_cross_entropy, x, index); }
+
+ct_tensor *ct_softmax_cross_entropy_mean(ct_tensor *x, ct_tensor *index)
+{
+    return apply(&ct__op_softmax_cross_entropy_mean, x, index);
 }

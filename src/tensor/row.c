@@ -17,6 +17,11 @@ static const ct__row_kernels *kernels_now(void)
     return &ct__row_kernels_baseline;
 }
 
+ct__row_kernel ct__row_kernel_of(ct__row_function function, ct_dtype dtype)
+{
+    return kernels_now()->of[function][dtype == CT_F64];
+}
+
 enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15, MAX_PARTS = 64 };
 
 typedef struct row_work {
@@ -51,7 +56,7 @@ static void run_row_group(void *context, int64_t part)
 
 void ct__run_rows(const ct__row_job *job)
 {
-    row_work w = {job, kernels_now()->of[job->function][job->dtype == CT_F64], 0};
+    row_work w = {job, ct__row_kernel_of(job->function, job->dtype), 0};
     const int64_t elements = job->rows * job->n;
     if (elements < ROW_PARALLEL || job->rows < 2) {
         run_some_rows(job, w.kernel, 0, job->rows);

@@ -19,22 +19,28 @@ typedef enum ct__row_function {
     CT__SOFTMAX_VJP,     /* s, g:       s (g - <s, g>) */
     CT__LOG_SOFTMAX_VJP, /* y, g:       g - e^y sum g */
     CT__LOGSUMEXP_VJP,   /* x, y, g:    g e^(x - y); y and g are [rows] */
-    CT__CROSS_ENTROPY,     /* x, t:       log sum e^x - x_t; the result and t, an integer of the dtype's size, are [rows] */
-    CT__CROSS_ENTROPY_VJP, /* x, t, z, g: g (softmax(x)_i - [i = t]); t, z and g are [rows] */
+    CT__CROSS_ENTROPY,       /* x, t:       log sum e^x - x_t; the result and t, which are i64, are [rows] */
+    CT__CROSS_ENTROPY_VJP,   /* x, t, z, g: g (softmax(x)_i - [i = t]); t, z and g are [rows] */
+    CT__CROSS_ENTROPY_VJP_1, /* the same with one g for all rows */
+    CT__LAYER_NORM,     /* x, gamma, beta, eps: (x - mean) / sqrt(variance + eps) gamma + beta; gamma and beta are [n], eps one */
+    CT__LAYER_NORM_VJP, /* x, g, gamma, eps, ggamma, gbeta: gx, unless p[0] is NULL; adds to ggamma and gbeta */
+    CT__ROW_ADD,        /* x: adds it to the result */
     CT__ROW_FUNCTIONS
 } ct__row_function;
 
-enum { CT__ROW_OPERANDS = 5 };
+enum { CT__ROW_OPERANDS = 7 };
 typedef struct ct__row_job {
     ct__row_function function;
     ct_dtype dtype;
     int64_t rows, n;
     int count; /* of operands, the result first */
     char *p[CT__ROW_OPERANDS];
-    int64_t width[CT__ROW_OPERANDS];  /* elements in a row: n or 1 */
+    int64_t width[CT__ROW_OPERANDS];  /* elements in a row: n or 1; 0: the same for all rows */
     int64_t period[CT__ROW_OPERANDS]; /* rows after which it starts again; 0: never */
 } ct__row_job;
 void ct__run_rows(const ct__row_job *job);
+/* The function itself, for drivers of their own. */
+ct__row_kernel ct__row_kernel_of(ct__row_function function, ct_dtype dtype);
 
 /* x as contiguous rows: the axes that are kept in front, those of `mask` behind them. x itself where it is that already, else a
  * copy; in any case a reference of the caller's, to be released. NULL with an error. */
@@ -46,7 +52,7 @@ bool ct__rows_done(ct_tensor *rows, ct_tensor *y, unsigned mask);
 
 /* ---- inner loops (row_isa.c) ---- */
 
-enum { CT__ROWS_CHUNK = 1024 /* elements of short rows that go through exp together */ };
+enum { CT__ROWS_GROUP = 64 }; /* rows whose logarithms are taken together */
 
 typedef struct ct__row_kernels {
     ct__row_kernel of[CT__ROW_FUNCTIONS][2]; /* f32, f64 */

@@ -1,7 +1,8 @@
 /*
  * row_isa.c - functions of rows for one instruction set; compiled once for each, with CT__ISA naming it.
  *
- * row_kernel.h holds them, once; here it is included for f32 and f64, and the table at the end collects them.
+ * row_kernel.h holds them, once, in terms of a vector V of LANES elements; here it is included for f32 and f64 with what the set
+ * offers, and the table at the end collects them.
  */
 #include "tensor/row.h"
 #include "tensor/vmath.h"
@@ -14,27 +15,164 @@
 #define CT__CONCAT_EXPANDED(a, b) a##b
 #endif
 
+#if defined __AVX512F__
+#include <immintrin.h>
+#define BITS(n) ((1u << (n)) - 1u)
+#elif defined __AVX2__ && defined __FMA__
+#include <immintrin.h>
+/* A window into these gives the first n lanes. */
+static const int32_t lanes32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+static const int64_t lanes64[8] = {-1, -1, -1, -1};
+#define MASK32(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes32 + 8 - (n)))
+#define MASK64(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes64 + 4 - (n)))
+/* Lanes joined in halves. */
+#define JOINED(name, add_ps, add_ss, add_pd, add_sd)                                                                          \
+    static inline float name##_lanes_f32(__m256 x)                                                                            \
+    {                                                                                                                         \
+        const __m128 a = add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)), b = add_ps(a, _mm_movehl_ps(a, a));  \
+        return _mm_cvtss_f32(add_ss(b, _mm_movehdup_ps(b)));                                                                  \
+    }                                                                                                                         \
+    static inline double name##_lanes_f64(__m256d x)                                                                          \
+    {                                                                                                                         \
+        const __m128d a = add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd(x, 1));                                     \
+        return _mm_cvtsd_f64(add_sd(a, _mm_unpackhi_pd(a, a)));                                                               \
+    }
+JOINED(sum, _mm_add_ps, _mm_add_ss, _mm_add_pd, _mm_add_sd)
+JOINED(max, _mm_max_ps, _mm_max_ss, _mm_max_pd, _mm_max_sd)
+#else
+typedef float vector_f32 __attribute__((vector_size(16)));
+typedef double vector_f64 __attribute__((vector_size(16)));
+/* The bits of a where the mask is all ones, else of b. */
+#define PICK(V, I, mask, a, b) ((V)(((I)(a) & (mask)) | ((I)(b) & ~(mask))))
+typedef int32_t vector_i32 __attribute__((vector_size(16)));
+typedef int64_t vector_i64 __attribute__((vector_size(16)));
+#define LOAD(p) NAME(load)(p, LANES, 0)
+#define STORE(p, x) NAME(store)(p, x, LANES)
+#define LOAD_SOME(p, n, fill) NAME(load)(p, n, fill)
+#define STORE_SOME(p, x, n) NAME(store)(p, x, n)
+#define SPREAD(x) NAME(spread)(x)
+#define MADD(a, b, c) ((a) * (b) + (c))
+#define SUM_OF(x) NAME(sum_of)(x)
+#define GREATEST_OF(x) NAME(greatest_of)(x)
+#endif
+
+/* ---- f32 ---- */
+
 #define T float
-#define I int32_t
 #define HUGE FLT_MAX
 #define SUFFIX f32
+#define EXP_LEAST -104.0f
+#define EXP_MOST 88.0f
+#define EXP(x) exp_f32(x)
+static inline float exp_f32(float x)
+{
+    const ct__exp_parts_f32 e = ct__exp_parts_of_f32(x);
+    return ct__scale_f32(1.0f + e.p, e.n);
+}
+#if defined __AVX512F__
+#define V __m512
+#define LANES 16
+#define SPREAD(x) _mm512_set1_ps(x)
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, x) _mm512_storeu_ps(p, x)
+#define LOAD_SOME(p, n, fill) _mm512_mask_loadu_ps(SPREAD(fill), (__mmask16)BITS(n), p)
+#define STORE_SOME(p, x, n) _mm512_mask_storeu_ps(p, (__mmask16)BITS(n), x)
+#define MADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define GREATER(a, b) _mm512_max_ps(a, b)
+#define LESSER(a, b) _mm512_min_ps(a, b)
+#define ZEROS(x) __builtin_popcount(_mm512_cmp_ps_mask(x, SPREAD(0), _CMP_EQ_OQ))
+#define SUM_OF(x) _mm512_reduce_add_ps(x)
+#define GREATEST_OF(x) _mm512_reduce_max_ps(x)
+#elif defined __AVX2__ && defined __FMA__
+#define V __m256
+#define LANES 8
+#define SPREAD(x) _mm256_set1_ps(x)
+#define LOAD(p) _mm256_loadu_ps(p)
+#define STORE(p, x) _mm256_storeu_ps(p, x)
+#define LOAD_SOME(p, n, fill) _mm256_blendv_ps(SPREAD(fill), _mm256_maskload_ps(p, MASK32(n)), _mm256_castsi256_ps(MASK32(n)))
+#define STORE_SOME(p, x, n) _mm256_maskstore_ps(p, MASK32(n), x)
+#define MADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define GREATER(a, b) _mm256_max_ps(a, b)
+#define LESSER(a, b) _mm256_min_ps(a, b)
+#define ZEROS(x) __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, SPREAD(0), _CMP_EQ_OQ)))
+#define SUM_OF(x) sum_lanes_f32(x)
+#define GREATEST_OF(x) max_lanes_f32(x)
+#else
+#define V vector_f32
+#define LANES 4
+#define GREATER(a, b) PICK(vector_f32, vector_i32, (a) > (b), a, b)
+#define LESSER(a, b) PICK(vector_f32, vector_i32, (a) < (b), a, b)
+#define ZEROS(x) NAME(zeros)((x) == SPREAD(0))
+#define M vector_i32
+#endif
 #include "tensor/row_kernel.h"
 
+/* ---- f64 ---- */
+
 #define T double
-#define I int64_t
 #define HUGE DBL_MAX
 #define SUFFIX f64
+#define EXP_LEAST -746.0
+#define EXP_MOST 709.0
+#define EXP(x) exp_f64(x)
+static inline double exp_f64(double x)
+{
+    const ct__exp_parts_f64 e = ct__exp_parts_of_f64(x, 0.0);
+    return ct__scale_f64(1.0 + e.p, e.n);
+}
+#if defined __AVX512F__
+#define V __m512d
+#define LANES 8
+#define SPREAD(x) _mm512_set1_pd(x)
+#define LOAD(p) _mm512_loadu_pd(p)
+#define STORE(p, x) _mm512_storeu_pd(p, x)
+#define LOAD_SOME(p, n, fill) _mm512_mask_loadu_pd(SPREAD(fill), (__mmask8)BITS(n), p)
+#define STORE_SOME(p, x, n) _mm512_mask_storeu_pd(p, (__mmask8)BITS(n), x)
+#define MADD(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define GREATER(a, b) _mm512_max_pd(a, b)
+#define LESSER(a, b) _mm512_min_pd(a, b)
+#define ZEROS(x) __builtin_popcount(_mm512_cmp_pd_mask(x, SPREAD(0), _CMP_EQ_OQ))
+#define SUM_OF(x) _mm512_reduce_add_pd(x)
+#define GREATEST_OF(x) _mm512_reduce_max_pd(x)
+#elif defined __AVX2__ && defined __FMA__
+#define V __m256d
+#define LANES 4
+#define SPREAD(x) _mm256_set1_pd(x)
+#define LOAD(p) _mm256_loadu_pd(p)
+#define STORE(p, x) _mm256_storeu_pd(p, x)
+#define LOAD_SOME(p, n, fill) _mm256_blendv_pd(SPREAD(fill), _mm256_maskload_pd(p, MASK64(n)), _mm256_castsi256_pd(MASK64(n)))
+#define STORE_SOME(p, x, n) _mm256_maskstore_pd(p, MASK64(n), x)
+#define MADD(a, b, c) _mm256_fmadd_pd(a, b, c)
+#define GREATER(a, b) _mm256_max_pd(a, b)
+#define LESSER(a, b) _mm256_min_pd(a, b)
+#define ZEROS(x) __builtin_popcount((unsigned)_mm256_movemask_pd(_mm256_cmp_pd(x, SPREAD(0), _CMP_EQ_OQ)))
+#define SUM_OF(x) sum_lanes_f64(x)
+#define GREATEST_OF(x) max_lanes_f64(x)
+#else
+#define V vector_f64
+#define LANES 2
+#define GREATER(a, b) PICK(vector_f64, vector_i64, (a) > (b), a, b)
+#define LESSER(a, b) PICK(vector_f64, vector_i64, (a) < (b), a, b)
+#define ZEROS(x) NAME(zeros)((x) == SPREAD(0))
+#define M vector_i64
+#endif
 #include "tensor/row_kernel.h"
+
+/* ---- the table ---- */
 
 #define ROW(name) {name##_f32, name##_f64}
 
 const ct__row_kernels CT__CONCAT(ct__row_kernels_, CT__ISA) = {
     .of = {[CT__SOFTMAX] = ROW(softmax),
-            [CT__LOG_SOFTMAX] = ROW(log_softmax),
-            [CT__LOGSUMEXP] = ROW(logsumexp),
-            [CT__SOFTMAX_VJP] = ROW(softmax_vjp),
-            [CT__LOG_SOFTMAX_VJP] = ROW(log_softmax_vjp),
-            [CT__LOGSUMEXP_VJP] = ROW(logsumexp_vjp),
-            [CT__CROSS_ENTROPY] = ROW(cross_entropy),
-            [CT__CROSS_ENTROPY_VJP] = ROW(cross_entropy_vjp)},
+           [CT__LOG_SOFTMAX] = ROW(log_softmax),
+           [CT__LOGSUMEXP] = ROW(logsumexp),
+           [CT__SOFTMAX_VJP] = ROW(softmax_vjp),
+           [CT__LOG_SOFTMAX_VJP] = ROW(log_softmax_vjp),
+           [CT__LOGSUMEXP_VJP] = ROW(logsumexp_vjp),
+           [CT__CROSS_ENTROPY] = ROW(cross_entropy),
+           [CT__CROSS_ENTROPY_VJP] = ROW(cross_entropy_vjp),
+           [CT__CROSS_ENTROPY_VJP_1] = ROW(cross_entropy_vjp_1),
+           [CT__LAYER_NORM] = ROW(layer_norm),
+           [CT__LAYER_NORM_VJP] = ROW(layer_norm_vjp),
+           [CT__ROW_ADD] = ROW(add_row)},
 };

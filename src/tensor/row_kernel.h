@@ -1,221 +1,293 @@
 /*
- * row_kernel.h - softmax and its relatives on contiguous rows of one float type; row_isa.c includes it for f32 and f64, with
- * T, an integer of its size I, its largest finite value HUGE and its name in functions (f32) as SUFFIX defined. It ends by undefining them.
+ * row_kernel.h - softmax, cross-entropy and layer norm on contiguous rows of one float type; row_isa.c includes it for f32 and
+ * f64 with these defined, and it ends by undefining them:
+ *     T, HUGE, SUFFIX        the type, its largest finite value, its name in functions (f32)
+ *     EXP(x)                 e^x for EXP_LEAST <= x <= EXP_MOST; below it is 0
+ *     V, LANES               a vector of T
+ *     SPREAD, LOAD, STORE    one value in all lanes; to and from any address
+ *     LOAD_SOME(p, n, fill), STORE_SOME(p, x, n)     the first n lanes, n < LANES
+ *     MADD(a, b, c)          a b + c
+ *     GREATER, LESSER(a, b)  b where one of them is NaN
+ *     ZEROS(x)               how many lanes are 0
+ *     SUM_OF, GREATEST_OF(x) over its lanes; the latter of a vector without NaN
  *
- * Short rows go through exp together, so that a row of ten classes does not pay for ten scalar calls. Whatever the grouping, an
- * element's result depends on its own row alone.
+ * A row is read from cache a few times and nothing is stored in between. Its sums run in lanes that are joined at its end, so an
+ * element's result depends on its own row alone, wherever that stands. A last vector that is not whole is filled up with what
+ * adds nothing.
  */
 #define NAME(part) CT__CONCAT(part##_, SUFFIX)
-#define SUM(x, n) NAME(total)((x), (n))
-#define MAX(x, n) NAME(largest)((x), (n))
+#define CHUNK (64 * LANES) /* elements that are summed before pairs are formed */
+#define HALVES(n) (((n) / 2 + CHUNK - 1) / CHUNK * CHUNK)
 
-/* The sum of x, each lane of LANES by itself and then in pairs; of long rows, in blocks combined in pairs. */
+/* Each vector of a row of n elements: `i` is its first element, `m` how many of its lanes belong to the row. Two loops, so that
+ * the first one needs no masks. */
+#define EACH(n, body, last)                                                                                                   \
+    do {                                                                                                                      \
+        int64_t i = 0;                                                                                                        \
+        for (; i + LANES <= (n); i += LANES) body;                                                                            \
+        const int m = (int)((n) - i);                                                                                         \
+        if (m > 0) last;                                                                                                      \
+    } while (0)
+
+/* ---- vectors ---- */
+
+#ifdef M
+static inline V NAME(spread)(T x)
+{
+    V v;
+    for (int k = 0; k < LANES; k++) v[k] = x;
+    return v;
+}
+static inline V NAME(load)(const T *p, int n, T fill)
+{
+    V x = NAME(spread)(fill);
+    memcpy(&x, p, (size_t)n * sizeof *p);
+    return x;
+}
+static inline void NAME(store)(T *p, V x, int n) { memcpy(p, &x, (size_t)n * sizeof *p); }
+static inline int NAME(zeros)(M mask)
+{
+    int count = 0;
+    for (int k = 0; k < LANES; k++) count -= (int)mask[k];
+    return count;
+}
+static inline T NAME(sum_of)(V x)
+{
+    T sum = x[0] + x[LANES / 2];
+    for (int k = 1; k < LANES / 2; k++) sum += x[k] + x[k + LANES / 2];
+    return sum;
+}
+static inline T NAME(greatest_of)(V x)
+{
+    T most = x[0];
+    for (int k = 1; k < LANES; k++) most = x[k] > most ? x[k] : most;
+    return most;
+}
+#endif
+
+
+/* e^x for x that is hardly above 0; compilers turn the loop into a line of vectors. Where the result is 0 it is put in place, not
+ * computed: processors take their time for what underflows, and masked scores are -inf by the row. */
+static inline V NAME(exps)(V x)
+{
+    _Alignas(64) T a[LANES];
+    x = LESSER(SPREAD(EXP_MOST), x);
+    memcpy(a, &x, sizeof a);
+#pragma omp simd
+    for (int k = 0; k < LANES; k++) {
+        const T y = EXP(a[k] < EXP_LEAST ? 0 : a[k]);
+        a[k] = a[k] < EXP_LEAST ? 0 : y;
+    }
+    memcpy(&x, a, sizeof a);
+    return x;
+}
+
+/* The same for d <= 0, and 0 where d is 0. */
+static inline V NAME(exps_below)(V d)
+{
+    _Alignas(64) T a[LANES];
+    memcpy(a, &d, sizeof a);
+#pragma omp simd
+    for (int k = 0; k < LANES; k++) {
+        const T y = EXP(a[k] < EXP_LEAST ? 0 : a[k]), below = a[k] < EXP_LEAST ? 0 : y;
+        a[k] = a[k] == 0 ? 0 : below;
+    }
+    memcpy(&d, a, sizeof a);
+    return d;
+}
+
+static inline V NAME(log1ps)(V x)
+{
+    _Alignas(64) T a[LANES];
+    memcpy(a, &x, sizeof a);
+#pragma omp simd
+    for (int k = 0; k < LANES; k++) a[k] = NAME(ct__log1p)(a[k]);
+    memcpy(&x, a, sizeof a);
+    return x;
+}
+
+static inline V NAME(expm1s)(V x)
+{
+    _Alignas(64) T a[LANES];
+    memcpy(a, &x, sizeof a);
+#pragma omp simd
+    for (int k = 0; k < LANES; k++) a[k] = NAME(ct__expm1)(a[k]);
+    memcpy(&x, a, sizeof a);
+    return x;
+}
+
+/* x / y, given 1 / y: rounded right but for rare cases. */
+static inline V NAME(quotient)(V x, V y, V inverse)
+{
+#if CT__HAS_FMA
+    const V q = x * inverse;
+    return MADD(MADD(-q, y, x), inverse, q);
+#else
+    (void)inverse;
+    return x / y;
+#endif
+}
+
+/* ---- sums and maxima ---- */
+
+/* The largest of x, NaN left out. */
+static inline T NAME(largest)(const T *x, int64_t n)
+{
+    V a = SPREAD(-(T)INFINITY), b = a, c = a, d = a;
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        a = GREATER(LOAD(x + i), a);
+        b = GREATER(LOAD(x + i + LANES), b);
+        c = GREATER(LOAD(x + i + 2 * LANES), c);
+        d = GREATER(LOAD(x + i + 3 * LANES), d);
+    }
+    for (; i + LANES <= n; i += LANES) a = GREATER(LOAD(x + i), a);
+    if (i < n) b = GREATER(LOAD_SOME(x + i, (int)(n - i), -(T)INFINITY), b);
+    a = GREATER(a, b);
+    c = GREATER(c, d);
+    return GREATEST_OF(GREATER(a, c));
+}
+
 static T NAME(total)(const T *x, int64_t n)
 {
-    enum { LANES = 16 };
-    if (n > CT__ROWS_CHUNK) {
-        const int64_t half = (n / 2 + CT__ROWS_CHUNK - 1) / CT__ROWS_CHUNK * CT__ROWS_CHUNK;
-        const T left = NAME(total)(x, half);
-        return left + NAME(total)(x + half, n - half);
+    if (n > CHUNK) {
+        const T left = NAME(total)(x, HALVES(n));
+        return left + NAME(total)(x + HALVES(n), n - HALVES(n));
     }
-    T lane[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (int k = 0; k < LANES; k++) lane[k] += x[i + k];
-    }
-    for (int k = 0; i + k < n; k++) lane[k] += x[i + k];
-    for (int w = LANES / 2; w > 0; w /= 2) {
-        for (int k = 0; k < w; k++) lane[k] += lane[k + w];
-    }
-    return lane[0];
+    V sum = SPREAD(0);
+    EACH(n, sum = sum + LOAD(x + i), sum = sum + LOAD_SOME(x + i, m, 0));
+    return SUM_OF(sum);
 }
 
-/* The largest of x; NaN if one is among them. */
-static T NAME(largest)(const T *x, int64_t n)
+static T NAME(dot)(const T *a, const T *b, int64_t n)
 {
-    enum { LANES = 16 };
-    T lane[LANES];
-    for (int k = 0; k < LANES; k++) lane[k] = -(T)INFINITY;
-    for (int64_t i = 0; i < n; i += LANES) {
-        const int m = n - i < LANES ? (int)(n - i) : LANES;
-        for (int k = 0; k < m; k++) {
-            const T larger = x[i + k] > lane[k] ? x[i + k] : lane[k];
-            lane[k] = x[i + k] != x[i + k] ? x[i + k] : larger;
-        }
+    if (n > CHUNK) {
+        const T left = NAME(dot)(a, b, HALVES(n));
+        return left + NAME(dot)(a + HALVES(n), b + HALVES(n), n - HALVES(n));
     }
-    for (int k = 1; k < LANES; k++) lane[0] = lane[k] > lane[0] || lane[k] != lane[k] ? lane[k] : lane[0];
-    return lane[0];
+    V sum = SPREAD(0);
+    EACH(n, sum = MADD(LOAD(a + i), LOAD(b + i), sum), sum = MADD(LOAD_SOME(a + i, m, 0), LOAD_SOME(b + i, m, 0), sum));
+    return SUM_OF(sum);
 }
 
-/* How many rows of n elements go together. */
-static inline int64_t NAME(group)(int64_t n) { return n < CT__ROWS_CHUNK ? CT__ROWS_CHUNK / (n > 0 ? n : 1) : 1; }
-
-static inline void NAME(exp_all)(T *y, int64_t n)
+/* The sum of e^d over d = x - top other than 0; adds to *tops how many are 0. Long rows in blocks that are combined in pairs. */
+static T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
 {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = NAME(ct__exp)(y[i]);
-}
-
-/* y_k = x_k - top_k with the maximum top_k of each of m rows. */
-static inline void NAME(shift_rows)(const T *restrict x, int64_t m, int64_t n, T *restrict y, T *restrict top)
-{
-    for (int64_t k = 0; k < m; k++, x += n, y += n) {
-        const T most = top[k] = MAX(x, n);
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] - most;
+    if (n > CHUNK) {
+        const T left = NAME(rest)(x, HALVES(n), top, tops);
+        return left + NAME(rest)(x + HALVES(n), n - HALVES(n), top, tops);
     }
+    const V most = SPREAD(top);
+    V sum = SPREAD(0), d;
+    int zeros = 0;
+#define ADD_REST (zeros += ZEROS(d), sum = sum + NAME(exps_below)(d))
+    EACH(n, (d = LOAD(x + i) - most, ADD_REST), (d = LOAD_SOME(x + i, m, -(T)INFINITY) - most, ADD_REST));
+#undef ADD_REST
+    *tops += zeros;
+    return SUM_OF(sum);
 }
+
+/* y = e^(x - top); returns the sum. */
+static T NAME(exp_row)(const T *x, int64_t n, T top, T *y)
+{
+    if (n > CHUNK) {
+        const T left = NAME(exp_row)(x, HALVES(n), top, y);
+        return left + NAME(exp_row)(x + HALVES(n), n - HALVES(n), top, y + HALVES(n));
+    }
+    const V most = SPREAD(top);
+    V sum = SPREAD(0), e;
+    EACH(n, (e = NAME(exps)(LOAD(x + i) - most), STORE(y + i, e), sum = sum + e),
+         (e = NAME(exps)(LOAD_SOME(x + i, m, -(T)INFINITY) - most), STORE_SOME(y + i, e, m), sum = sum + e));
+    return SUM_OF(sum);
+}
+
+/* top_k and l_k = log(1 + sum of e^d_j over all but one maximum), d = x - top, for each of m <= CT__ROWS_GROUP rows: small terms
+ * count beside e^0 = 1, too. Both have room for CT__ROWS_GROUP. */
+static void NAME(log_sums)(const T *x, int64_t m, int64_t n, T *restrict top, T *restrict l)
+{
+    STORE(l + (m - 1) / LANES * LANES, SPREAD(0)); /* what follows the last one in its vector */
+    for (int64_t k = 0; k < m; k++, x += n) {
+        int64_t tops = -1;
+        top[k] = NAME(largest)(x, n);
+        const T rest = NAME(rest)(x, n, top[k], &tops);
+        l[k] = rest + (T)tops;
+    }
+    for (int64_t k = 0; k < m; k += LANES) STORE(l + k, NAME(log1ps)(LOAD(l + k)));
+}
+
+/* ---- softmax ---- */
 
 /* s_i = e^(x_i - max) / sum_j e^(x_j - max) */
 static void NAME(softmax)(int64_t rows, int64_t n, char *const *p)
 {
-    T *y = (T *)(void *)p[0], top[CT__ROWS_CHUNK];
-    const T *x = (const T *)(const void *)p[1];
-    const int64_t group = NAME(group)(n);
-    for (int64_t r = 0; r < rows; r += group) {
-        const int64_t m = rows - r < group ? rows - r : group;
-        NAME(shift_rows)(x + r * n, m, n, y + r * n, top);
-        NAME(exp_all)(y + r * n, m * n);
-        for (int64_t k = r; k < r + m; k++) {
-            T *restrict row = y + k * n;
-            const T sum = SUM(row, n);
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) row[i] /= sum;
-        }
+    for (int64_t k = 0; k < rows; k++) {
+        T *y = (T *)(void *)p[0] + k * n;
+        const T *x = (const T *)(const void *)p[1] + k * n;
+        const T sum = NAME(exp_row)(x, n, NAME(largest)(x, n), y);
+        const V all = SPREAD(sum), inverse = SPREAD(1 / sum);
+        EACH(n, STORE(y + i, NAME(quotient)(LOAD(y + i), all, inverse)),
+             STORE_SOME(y + i, NAME(quotient)(LOAD_SOME(y + i, m, 0), all, inverse), m));
     }
-}
-
-/* How many of x[] are the largest, less one: the maxima but one, each of which adds e^0 = 1. */
-static inline T NAME(other_tops)(const T *x, T top, int64_t n)
-{
-    int64_t count = 0;
-    for (int64_t from = 0; from < n; from += CT__ROWS_CHUNK) { /* an int in the inner loop: as wide as f32, for vectors */
-        const int64_t end = n - from < CT__ROWS_CHUNK ? n : from + CT__ROWS_CHUNK;
-        int some = 0;
-        for (int64_t i = from; i < end; i++) some += x[i] - top == 0;
-        count += some;
-    }
-    return (T)(count - 1);
-}
-
-/* e_i = e^(x_i - top), or 0 where x_i is the largest. */
-static inline void NAME(exp_rest)(const T *restrict x, T top, int64_t n, T *restrict e)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const T d = x[i] - top, y = NAME(ct__exp)(d);
-        e[i] = d == 0 ? 0 : y;
-    }
-}
-
-/* The sum of these, in blocks combined in pairs. */
-static T NAME(sum_rest)(const T *x, T top, int64_t n)
-{
-    if (n > CT__ROWS_CHUNK) {
-        const int64_t half = (n / 2 + CT__ROWS_CHUNK - 1) / CT__ROWS_CHUNK * CT__ROWS_CHUNK;
-        const T left = NAME(sum_rest)(x, top, half);
-        return left + NAME(sum_rest)(x + half, top, n - half);
-    }
-    T e[CT__ROWS_CHUNK];
-    NAME(exp_rest)(x, top, n, e);
-    return SUM(e, n);
-}
-
-/* l_k = log(1 + sum of e^d_j over all but one maximum) for each of m rows of d = x - max: small terms count beside e^0 = 1, too.
- * m is 1, or the rows fit into a chunk. */
-static inline void NAME(log_sums)(const T *restrict d, int64_t m, int64_t n, T *restrict l)
-{
-    T e[CT__ROWS_CHUNK];
-    if (n <= CT__ROWS_CHUNK) NAME(exp_rest)(d, 0, m * n, e);
-    for (int64_t k = 0; k < m; k++) {
-        const T *row = d + k * n;
-        l[k] = (n <= CT__ROWS_CHUNK ? SUM(e + k * n, n) : NAME(sum_rest)(row, 0, n)) + NAME(other_tops)(row, 0, n);
-    }
-#pragma omp simd
-    for (int64_t k = 0; k < m; k++) l[k] = NAME(ct__log1p)(l[k]);
 }
 
 /* y_i = d_i - l */
 static void NAME(log_softmax)(int64_t rows, int64_t n, char *const *p)
 {
-    T *y = (T *)(void *)p[0], l[CT__ROWS_CHUNK];
-    const T *x = (const T *)(const void *)p[1];
-    const int64_t group = NAME(group)(n);
-    for (int64_t r = 0; r < rows; r += group) {
-        const int64_t m = rows - r < group ? rows - r : group;
-        NAME(shift_rows)(x + r * n, m, n, y + r * n, l);
-        NAME(log_sums)(y + r * n, m, n, l);
-        for (int64_t k = 0; k < m; k++) {
-            T *restrict row = y + (r + k) * n;
-            const T log_sum = l[k];
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) row[i] -= log_sum;
+    T top[CT__ROWS_GROUP], l[CT__ROWS_GROUP];
+    for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
+        const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
+        NAME(log_sums)((const T *)(const void *)p[1] + r * n, group, n, top, l);
+        for (int64_t k = 0; k < group; k++) {
+            T *y = (T *)(void *)p[0] + (r + k) * n;
+            const T *x = (const T *)(const void *)p[1] + (r + k) * n;
+            const V most = SPREAD(top[k]), log_sum = SPREAD(l[k]);
+            EACH(n, STORE(y + i, LOAD(x + i) - most - log_sum), STORE_SOME(y + i, LOAD_SOME(x + i, m, 0) - most - log_sum, m));
         }
     }
+}
+
+/* A NaN among x, else what is given. */
+static T NAME(nan_or)(const T *x, int64_t n, T other)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (x[i] != x[i]) return x[i];
+    }
+    return other;
 }
 
 /* y = max + l. An infinite maximum is the result. */
 static void NAME(logsumexp)(int64_t rows, int64_t n, char *const *p)
 {
-    T *y = (T *)(void *)p[0], d[CT__ROWS_CHUNK], top[CT__ROWS_CHUNK], l[CT__ROWS_CHUNK];
-    const T *x = (const T *)(const void *)p[1];
-    const int64_t group = NAME(group)(n);
-    for (int64_t r = 0; r < rows; r += group) {
-        const int64_t m = rows - r < group ? rows - r : group;
-        const T *from = x + r * n;
-        if (n <= CT__ROWS_CHUNK) {
-            NAME(shift_rows)(from, m, n, d, top);
-            NAME(log_sums)(d, m, n, l);
-        } else {
-            top[0] = MAX(from, n);
-            l[0] = NAME(ct__log1p)(NAME(sum_rest)(from, top[0], n) + NAME(other_tops)(from, top[0], n));
-        }
-        for (int64_t k = 0; k < m; k++) y[r + k] = top[k] - top[k] == 0 ? top[k] + l[k] : top[k];
+    T *y = (T *)(void *)p[0], top[CT__ROWS_GROUP], l[CT__ROWS_GROUP];
+    for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
+        const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
+        const T *x = (const T *)(const void *)p[1] + r * n;
+        NAME(log_sums)(x, group, n, top, l);
+        for (int64_t k = 0; k < group; k++) y[r + k] = top[k] - top[k] == 0 ? top[k] + l[k] : NAME(nan_or)(x + k * n, n, top[k]);
     }
-}
-
-static T NAME(dot)(const T *restrict a, const T *restrict b, int64_t n)
-{
-    if (n > CT__ROWS_CHUNK) {
-        const int64_t half = (n / 2 + CT__ROWS_CHUNK - 1) / CT__ROWS_CHUNK * CT__ROWS_CHUNK;
-        const T left = NAME(dot)(a, b, half);
-        return left + NAME(dot)(a + half, b + half, n - half);
-    }
-    T product[CT__ROWS_CHUNK];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) product[i] = a[i] * b[i];
-    return SUM(product, n);
 }
 
 /* gx = s (g - <s, g>) */
 static void NAME(softmax_vjp)(int64_t rows, int64_t n, char *const *p)
 {
     for (int64_t k = 0; k < rows; k++) {
-        T *restrict gx = (T *)(void *)p[0] + k * n;
-        const T *restrict s = (const T *)(const void *)p[1] + k * n, *restrict g = (const T *)(const void *)p[2] + k * n;
-        const T mean = NAME(dot)(s, g, n);
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) gx[i] = s[i] * (g[i] - mean);
+        T *gx = (T *)(void *)p[0] + k * n;
+        const T *s = (const T *)(const void *)p[1] + k * n, *g = (const T *)(const void *)p[2] + k * n;
+        const V mean = SPREAD(NAME(dot)(s, g, n));
+        EACH(n, STORE(gx + i, LOAD(s + i) * (LOAD(g + i) - mean)),
+             STORE_SOME(gx + i, LOAD_SOME(s + i, m, 0) * (LOAD_SOME(g + i, m, 0) - mean), m));
     }
 }
 
 /* gx = g - e^y sum g */
 static void NAME(log_softmax_vjp)(int64_t rows, int64_t n, char *const *p)
 {
-    T *gx = (T *)(void *)p[0];
-    const T *y = (const T *)(const void *)p[1], *g = (const T *)(const void *)p[2];
-    const int64_t group = NAME(group)(n);
-    for (int64_t r = 0; r < rows; r += group) {
-        const int64_t m = rows - r < group ? rows - r : group;
-        if (m * n > 0) memcpy(gx + r * n, y + r * n, (size_t)(m * n) * sizeof(T));
-        NAME(exp_all)(gx + r * n, m * n);
-        for (int64_t k = r; k < r + m; k++) {
-            T *restrict out = gx + k * n;
-            const T *restrict row = g + k * n;
-            const T sum = SUM(row, n);
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) out[i] = row[i] - out[i] * sum;
-        }
+    for (int64_t k = 0; k < rows; k++) {
+        T *gx = (T *)(void *)p[0] + k * n;
+        const T *y = (const T *)(const void *)p[1] + k * n, *g = (const T *)(const void *)p[2] + k * n;
+        const V sum = SPREAD(NAME(total)(g, n));
+        EACH(n, STORE(gx + i, LOAD(g + i) - NAME(exps)(LOAD(y + i)) * sum),
+             STORE_SOME(gx + i, LOAD_SOME(g + i, m, 0) - NAME(exps)(LOAD_SOME(y + i, m, 0)) * sum, m));
     }
 }
 
@@ -223,81 +295,217 @@ static void NAME(log_softmax_vjp)(int64_t rows, int64_t n, char *const *p)
  * counts as the largest finite number; but where all of x is -inf, the derivative is 0. */
 static void NAME(logsumexp_vjp)(int64_t rows, int64_t n, char *const *p)
 {
+    const V huge = SPREAD(HUGE);
     for (int64_t k = 0; k < rows; k++) {
-        T *restrict gx = (T *)(void *)p[0] + k * n;
-        const T *restrict x = (const T *)(const void *)p[1] + k * n;
+        T *gx = (T *)(void *)p[0] + k * n;
+        const T *x = (const T *)(const void *)p[1] + k * n;
         const T y = ((const T *)(const void *)p[2])[k], g = ((const T *)(const void *)p[3])[k];
-        const T shift = y < -HUGE ? -HUGE : y > HUGE ? HUGE : y;
-        T sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < n; i++) {
-            gx[i] = NAME(ct__exp)((x[i] > HUGE ? HUGE : x[i]) - shift);
-            sum += gx[i];
-        }
-        const T scale = sum == 0 ? 0 : g / sum;
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) gx[i] *= scale;
+        const V shift = SPREAD(y < -HUGE ? -HUGE : y > HUGE ? HUGE : y);
+        V sum = SPREAD(0), e;
+        EACH(n, (e = NAME(exps)(LESSER(huge, LOAD(x + i)) - shift), STORE(gx + i, e), sum = sum + e),
+             (e = NAME(exps)(LESSER(huge, LOAD_SOME(x + i, m, -(T)INFINITY)) - shift), STORE_SOME(gx + i, e, m), sum = sum + e));
+        const T all = SUM_OF(sum);
+        const V scale = SPREAD(all == 0 ? 0 : g / all);
+        EACH(n, STORE(gx + i, LOAD(gx + i) * scale), STORE_SOME(gx + i, LOAD_SOME(gx + i, m, 0) * scale, m));
     }
 }
+
+/* ---- cross-entropy ---- */
 
 /* z = l - d_t with d = x - max: where the target is the maximum nothing cancels. */
 static void NAME(cross_entropy)(int64_t rows, int64_t n, char *const *p)
 {
-    T *z = (T *)(void *)p[0], d[CT__ROWS_CHUNK], top[CT__ROWS_CHUNK], l[CT__ROWS_CHUNK];
-    const T *x = (const T *)(const void *)p[1];
-    const I *target = (const I *)(const void *)p[2];
-    const int64_t group = NAME(group)(n);
-    for (int64_t r = 0; r < rows; r += group) {
-        const int64_t m = rows - r < group ? rows - r : group;
-        const T *from = x + r * n;
-        if (n <= CT__ROWS_CHUNK) {
-            NAME(shift_rows)(from, m, n, d, top);
-            NAME(log_sums)(d, m, n, l);
-        } else {
-            top[0] = MAX(from, n);
-            l[0] = NAME(ct__log1p)(NAME(sum_rest)(from, top[0], n) + NAME(other_tops)(from, top[0], n));
-        }
-        for (int64_t k = 0; k < m; k++) z[r + k] = l[k] - (from[k * n + target[r + k]] - top[k]);
+    T *z = (T *)(void *)p[0], top[CT__ROWS_GROUP], l[CT__ROWS_GROUP];
+    const int64_t *target = (const int64_t *)(const void *)p[2];
+    for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
+        const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
+        const T *x = (const T *)(const void *)p[1] + r * n;
+        NAME(log_sums)(x, group, n, top, l);
+        for (int64_t k = 0; k < group; k++) z[r + k] = l[k] - (x[k * n + target[r + k]] - top[k]);
     }
 }
 
-/* softmax(x)_i = e^(x_i - x_t - z), and of the target less one: e^-z - 1. Where x_t or z is not finite, the long way. */
-static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
+/* gx = scale e^(x - here - z) */
+static inline void NAME(scaled_exps)(const T *x, int64_t n, T here, T z, T scale, T *gx)
 {
-    T *gx = (T *)(void *)p[0];
-    const T *x = (const T *)(const void *)p[1], *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
-    const I *target = (const I *)(const void *)p[2];
-    const int64_t group = NAME(group)(n);
-    for (int64_t r = 0; r < rows; r += group) {
-        const int64_t m = rows - r < group ? rows - r : group;
-        for (int64_t k = r; k < r + m; k++) {
-            const T *restrict row = x + k * n;
-            T *restrict out = gx + k * n;
-            const T here = row[target[k]], shift = z[k];
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) out[i] = row[i] - here - shift;
-        }
-        NAME(exp_all)(gx + r * n, m * n);
-        for (int64_t k = r; k < r + m; k++) {
-            T *restrict out = gx + k * n;
-            const T scale = g[k], here = x[k * n + target[k]];
-            T less = NAME(ct__expm1)(-z[k]);
-            if (!(here - here == 0 && z[k] - z[k] == 0)) {
-                char *const one[] = {(char *)out, (char *)(uintptr_t)(const void *)(x + k * n)};
-                NAME(softmax)(1, n, one);
-                less = out[target[k]] - 1;
+    const V a = SPREAD(here), b = SPREAD(z), c = SPREAD(scale);
+    EACH(n, STORE(gx + i, NAME(exps)(LOAD(x + i) - a - b) * c),
+         STORE_SOME(gx + i, NAME(exps)(LOAD_SOME(x + i, m, 0) - a - b) * c, m));
+}
+
+/* The long way, by softmax. */
+static void NAME(scaled_softmax)(const T *x, int64_t n, int64_t target, T scale, T *gx)
+{
+    char *const one[] = {(char *)gx, (char *)(uintptr_t)(const void *)x};
+    NAME(softmax)(1, n, one);
+    gx[target] -= 1;
+    for (int64_t i = 0; i < n; i++) gx[i] *= scale;
+}
+
+/* softmax(x)_i = e^(x_i - x_t - z), and of the target less one: e^-z - 1. The exponent is off by the rounding of z; where that is
+ * large, or not finite, the long way. g steps on by 1 from row to row, or by 0. */
+static void NAME(cross_entropy_slope)(int64_t rows, int64_t n, char *const *p, int64_t step)
+{
+    const T *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
+    const int64_t *target = (const int64_t *)(const void *)p[2];
+    T less[CT__ROWS_GROUP] = {0};
+    for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
+        const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
+        for (int64_t k = 0; k < group; k++) less[k] = -z[r + k];
+        for (int64_t k = 0; k < group; k += LANES) STORE(less + k, NAME(expm1s)(LOAD(less + k)));
+        for (int64_t k = 0; k < group; k++) {
+            T *gx = (T *)(void *)p[0] + (r + k) * n;
+            const T *x = (const T *)(const void *)p[1] + (r + k) * n;
+            const int64_t t = target[r + k];
+            const T scale = g[(r + k) * step], here = x[t], shift = z[r + k];
+            if (shift <= 16) {
+                NAME(scaled_exps)(x, n, here, shift, scale, gx);
+                gx[t] = less[k] * scale;
+            } else {
+                NAME(scaled_softmax)(x, n, t, scale, gx);
             }
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) out[i] *= scale;
-            out[target[k]] = less * scale;
         }
     }
 }
+static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p) { NAME(cross_entropy_slope)(rows, n, p, 1); }
+static void NAME(cross_entropy_vjp_1)(int64_t rows, int64_t n, char *const *p) { NAME(cross_entropy_slope)(rows, n, p, 0); }
 
+/* ---- layer norm ---- */
+
+/* What a row x is brought to mean 0 and variance 1 by: (x - mean - low) inverse, with the mean in two parts. */
+typedef struct NAME(moments) {
+    V mean, low, inverse;
+} NAME(moments);
+
+/* Sums of d = x - mean and of d^2. */
+static void NAME(about)(const T *x, int64_t n, T mean, T *sum, T *squares)
+{
+    if (n > CHUNK) {
+        T more[2];
+        NAME(about)(x, HALVES(n), mean, sum, squares);
+        NAME(about)(x + HALVES(n), n - HALVES(n), mean, &more[0], &more[1]);
+        *sum += more[0];
+        *squares += more[1];
+        return;
+    }
+    const V a = SPREAD(mean);
+    V s = SPREAD(0), q = s, d;
+    EACH(n, (d = LOAD(x + i) - a, s = s + d, q = MADD(d, d, q)),
+         (d = LOAD_SOME(x + i, m, mean) - a, s = s + d, q = MADD(d, d, q)));
+    *sum = SUM_OF(s);
+    *squares = SUM_OF(q);
+}
+
+/* The mean of d corrects that of x, which is rounded; sum (d - low)^2 = sum d^2 - n low^2, where low is tiny. */
+static NAME(moments) NAME(moments_of)(const T *x, int64_t n, T eps)
+{
+    const T mean = NAME(total)(x, n) / (T)n;
+    T sum, squares;
+    NAME(about)(x, n, mean, &sum, &squares);
+    const T low = sum / (T)n, variance = squares / (T)n - low * low, positive = variance < 0 ? 0 : variance;
+    return (NAME(moments)){SPREAD(mean), SPREAD(low), SPREAD(NAME(ct__rsqrt)(positive + eps))};
+}
+
+#define NORMAL(x) (((x) - c.mean - c.low) * c.inverse)
+
+/* y = (x - mean) / sqrt(variance + eps) gamma + beta; p: y, x, gamma, beta, eps */
+static void NAME(layer_norm)(int64_t rows, int64_t n, char *const *p)
+{
+    const T *gamma = (const T *)(const void *)p[2], *beta = (const T *)(const void *)p[3], eps = *(const T *)(const void *)p[4];
+    for (int64_t k = 0; k < rows; k++) {
+        T *y = (T *)(void *)p[0] + k * n;
+        const T *x = (const T *)(const void *)p[1] + k * n;
+        const NAME(moments) c = NAME(moments_of)(x, n, eps);
+        EACH(n, STORE(y + i, MADD(NORMAL(LOAD(x + i)), LOAD(gamma + i), LOAD(beta + i))),
+             STORE_SOME(y + i, MADD(NORMAL(LOAD_SOME(x + i, m, 0)), LOAD_SOME(gamma + i, m, 0), LOAD_SOME(beta + i, m, 0)), m));
+    }
+}
+
+/* With u = (x - mean) inverse and h = g gamma: adds g u to ggamma and g to gbeta, and gives the sums of h and h u. */
+static void NAME(norm_sums)(const T *x, const T *g, const T *gamma, int64_t n, const NAME(moments) *at, T *ggamma, T *gbeta,
+                            T *sums)
+{
+    if (n > CHUNK) {
+        const int64_t half = HALVES(n);
+        T more[2];
+        NAME(norm_sums)(x, g, gamma, half, at, ggamma, gbeta, sums);
+        NAME(norm_sums)(x + half, g + half, gamma + half, n - half, at, ggamma + half, gbeta + half, more);
+        sums[0] += more[0];
+        sums[1] += more[1];
+        return;
+    }
+    const NAME(moments) c = *at;
+    V s = SPREAD(0), q = s;
+#define ADD_TERMS(LOAD_X, LOAD_IT, STORE_IT)                                                                                  \
+    {                                                                                                                         \
+        const V u = NORMAL(LOAD_X(x + i)), dy = LOAD_IT(g + i), h = dy * LOAD_IT(gamma + i);                                  \
+        s = s + h;                                                                                                            \
+        q = MADD(h, u, q);                                                                                                    \
+        STORE_IT(ggamma + i, MADD(dy, u, LOAD_IT(ggamma + i)));                                                               \
+        STORE_IT(gbeta + i, dy + LOAD_IT(gbeta + i));                                                                         \
+    }
+#define LOAD_LAST(p) LOAD_SOME(p, m, 0)
+#define LOAD_LAST_X(p) LOAD_SOME(p, m, x[0]) /* u of the other lanes is finite if that of the row is */
+#define STORE_LAST(p, x) STORE_SOME(p, x, m)
+    EACH(n, ADD_TERMS(LOAD, LOAD, STORE), ADD_TERMS(LOAD_LAST_X, LOAD_LAST, STORE_LAST));
+#undef ADD_TERMS
+    sums[0] = SUM_OF(s);
+    sums[1] = SUM_OF(q);
+}
+
+/* gx = (h - mean h - u mean (h u)) inverse; p: gx, x, g, gamma, eps, ggamma, gbeta */
+static void NAME(layer_norm_vjp)(int64_t rows, int64_t n, char *const *p)
+{
+    const T *gamma = (const T *)(const void *)p[3], eps = *(const T *)(const void *)p[4];
+    for (int64_t k = 0; k < rows; k++) {
+        T *gx = p[0] ? (T *)(void *)p[0] + k * n : NULL, sums[2];
+        const T *x = (const T *)(const void *)p[1] + k * n, *g = (const T *)(const void *)p[2] + k * n;
+        const NAME(moments) c = NAME(moments_of)(x, n, eps);
+        NAME(norm_sums)(x, g, gamma, n, &c, (T *)(void *)p[5], (T *)(void *)p[6], sums);
+        if (!p[0]) continue;
+        const V mean_h = SPREAD(sums[0] / (T)n), mean_hu = SPREAD(sums[1] / (T)n);
+#define SLOPE(LOAD_IT) ((MADD(LOAD_IT(g + i), LOAD_IT(gamma + i), -mean_h) - NORMAL(LOAD_IT(x + i)) * mean_hu) * c.inverse)
+        EACH(n, STORE(gx + i, SLOPE(LOAD)), STORE_LAST(gx + i, SLOPE(LOAD_LAST)));
+#undef SLOPE
+    }
+}
+
+/* y += x */
+static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
+{
+    T *y = (T *)(void *)p[0];
+    const T *x = (const T *)(const void *)p[1];
+    EACH(rows * n, STORE(y + i, LOAD(y + i) + LOAD(x + i)), STORE_LAST(y + i, LOAD_LAST(y + i) + LOAD_LAST(x + i)));
+}
+
+#undef LOAD_LAST
+#undef LOAD_LAST_X
+#undef STORE_LAST
+#undef NORMAL
+#undef EACH
+#undef HALVES
+#undef CHUNK
 #undef NAME
-#undef I
-#undef SUM
-#undef MAX
 #undef T
 #undef HUGE
 #undef SUFFIX
+#undef EXP
+#undef EXP_LEAST
+#undef EXP_MOST
+#undef V
+#undef LANES
+#undef GREATER
+#undef LESSER
+#undef ZEROS
+#ifdef M
+#undef M
+#else
+#undef SPREAD
+#undef LOAD
+#undef STORE
+#undef LOAD_SOME
+#undef STORE_SOME
+#undef MADD
+#undef SUM_OF
+#undef GREATEST_OF
+#endif
