@@ -191,41 +191,43 @@ static ct__node *node_for(const ct_call *c, size_t params)
 
 static ct_vjp_rule rule_of(const ct_op *op, int i) { return op->vjp[op->inputs == CT__VARIADIC ? 0 : i]; }
 
-/* An edge to the node of input i; false, with an error, where it has no rule. */
-static inline bool connect_input(ct__node *n, const ct_call *c, int i)
+static bool no_rule(const ct_call *c, int i)
 {
-    const ct_vjp_rule rule = rule_of(c->op, i);
-    ct_tensor *x = c->in[i];
-    if (CT__UNLIKELY(!rule))
-        return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op),
-                        "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?", i + 1,
-                        ct__describe(x));
-    if (rule == ct__vjp_none) return true;
-    ct__input *in = &n->in[i];
-    in->from = ct__node_retain(ct__node_of(x));
-    in->slot = x->slot;
-    if (in->from->number >= n->number) n->number = in->from->number + 1;
-    return true;
+    return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op),
+                    "there is no derivative by argument %d, which is %s and needs a gradient; ct_detach it?", i + 1,
+                    ct__describe(c->in[i]));
 }
 
-static inline void keep_input(ct__node *n, const ct_call *c, int i)
-{
-    ct__input *in = &n->in[i];
-    in->kept = ct__retain(c->in[i]);
-    in->version = c->in[i]->storage->version;
-    in->was_kept = true;
-}
-
+/* Edges to the nodes of inputs, and the inputs that are kept; false, with an error, where one needs a gradient and has no rule. */
 static bool record_inputs(ct__node *n, const ct_call *c)
 {
+    const ct_op *op = c->op;
+    ct_tensor *const *operands = c->in;
+    ct__input *in = n->in;
+    const int n_in = c->n_in;
+    uint64_t number = 1;
     bool ok = true;
 #pragma GCC unroll 1
-    for (int i = 0; i < c->n_in; i++) {
-        n->in[i] = (ct__input){0};
-        if (ct__needs(c->in[i])) ok = connect_input(n, c, i) && ok;
-        if (ct__keeps_input(c->op, i)) keep_input(n, c, i);
-        if (CT__UNLIKELY(n->in_shapes != NULL)) n->in_shapes[i] = ct__shape(c->in[i]);
+    for (int i = 0; i < n_in; i++, in++) {
+        ct_tensor *x = operands[i];
+        *in = (ct__input){0};
+        if (ct__needs(x)) {
+            const ct_vjp_rule rule = rule_of(op, i);
+            if (CT__UNLIKELY(!rule)) ok = no_rule(c, i);
+            if (rule && rule != ct__vjp_none) {
+                ct__node *from = in->from = ct__node_retain(ct__node_of(x));
+                in->slot = x->slot;
+                if (from->number >= number) number = from->number + 1;
+            }
+        }
+        if (ct__keeps_input(op, i)) {
+            in->kept = ct__retain(x);
+            in->version = x->storage->version;
+            in->was_kept = true;
+        }
     }
+    n->number = number;
+    for (int i = 0; n->in_shapes && i < n_in; i++) n->in_shapes[i] = ct__shape(operands[i]);
     return ok;
 }
 
@@ -237,19 +239,25 @@ static bool keep_output(ct__node *n, const ct_tensor *y, int i)
     return n->out[i];
 }
 
+static inline void attach_output(ct__node *n, ct_tensor *y, int i)
+{
+    ct__node_attach(y, n, i);
+    y->needs_grad = ct__is_float(y->dtype);
+    if (!y->storage->tracked) y->storage->tracked = true; /* threads may share a parameter whose view this is */
+}
+
 static bool record_outputs(ct__node *n, const ct_call *c)
 {
+    const int n_out = c->n_out;
     bool kept = true;
-    if (n->out) n->kept_outputs = c->op->keep_outputs ? c->op->keep_outputs : (uint8_t)((1 << c->n_out) - 1);
-#pragma GCC unroll 1
-    for (int i = 0; i < c->n_out; i++) {
-        ct_tensor *y = c->out[i];
-        if (n->out) n->out[i] = NULL;
-        if (ct__kept_output(n, i)) kept = keep_output(n, y, i) && kept;
-        if (CT__UNLIKELY(n->out_shapes != NULL)) n->out_shapes[i] = ct__shape(y);
-        ct__node_attach(y, i ? ct__node_retain(n) : n, i);
-        y->needs_grad = ct__is_float(y->dtype);
-        if (!y->storage->tracked) y->storage->tracked = true; /* threads may share a parameter whose view this is */
+    attach_output(n, c->out[0], 0);
+    for (int i = 1; i < n_out; i++) attach_output(ct__node_retain(n), c->out[i], i);
+    for (int i = 0; n->out_shapes && i < n_out; i++) n->out_shapes[i] = ct__shape(c->out[i]);
+    if (!n->out) return true;
+    n->kept_outputs = c->op->keep_outputs ? c->op->keep_outputs : (uint8_t)((1 << n_out) - 1);
+    for (int i = 0; i < n_out; i++) {
+        n->out[i] = NULL;
+        if (ct__kept_output(n, i)) kept = keep_output(n, c->out[i], i) && kept;
     }
     return kept;
 }
@@ -259,7 +267,6 @@ bool ct__node_record(const ct_call *c, size_t params)
     ct__node *n = node_for(c, params);
     if (CT__UNLIKELY(!n)) return false;
     const ct_tensor *y = c->out[0];
-    n->number = 1;
     n->dtype = y->dtype;
     n->rank = y->rank;
     for (int i = 0; i < y->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)y->dim[i];
