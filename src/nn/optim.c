@@ -270,6 +270,7 @@ static int find_gradients(ct_optimizer *o)
 
 static bool make_moments(const method *how, slot *s)
 {
+    if (how->moments == 0 || (s->m && (s->v || how->moments == 1))) return true;
     const ct_shape shape = ct_shape_get(s->param);
     const ct_dtype dtype = ct_dtype_of(s->param);
     if (how->moments > 0 && !s->m && !(s->m = ct_keep(ct_zeros(shape, dtype)))) return false;
