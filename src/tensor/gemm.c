@@ -99,17 +99,29 @@ static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b
 
 static char *element(const ct__matrix *c, int64_t i, int64_t j, int64_t size) { return c->data + (i * c->row + j * c->column) * size; }
 
-/* C = beta C, or the bias: what is there before products are added. */
-static void start(const product *p, const ct__matrix *c, const char *bias)
+/* C = beta C, where there is nothing to sum. */
+static void scale(const product *p, const ct__matrix *c)
 {
-    const int64_t size = size_of(p->dtype);
     for (int64_t i = 0; i < c->rows; i++) {
         for (int64_t j = 0; j < c->columns; j++) {
-            char *at = element(c, i, j, size);
-            const double scaled = p->part.beta == 0 ? 0 : p->part.beta * ct__load(at, p->dtype);
-            ct__store(at, p->dtype, bias ? ct__load(bias + j * size, p->dtype) : scaled);
+            char *at = element(c, i, j, size_of(p->dtype));
+            ct__store(at, p->dtype, p->part.beta == 0 ? 0 : p->part.beta * ct__load(at, p->dtype));
         }
     }
+}
+
+/* The bias goes into C, and the product adds onto it. */
+static void fill_with_bias(product *p)
+{
+    const int64_t size = size_of(p->dtype);
+    ct__matrix c = p->c;
+    for (int64_t l = 0; l < p->batch; l++, c.data += p->c_step * size, p->part.bias += p->bias_step * size) {
+        for (int64_t i = 0; i < c.rows; i++) {
+            for (int64_t j = 0; j < c.columns; j++) ct__store(element(&c, i, j, size), p->dtype, ct__load(p->part.bias + j * size, p->dtype));
+        }
+    }
+    p->part.bias = NULL;
+    p->part.beta = 1;
 }
 
 static void activate(const product *p, const ct__matrix *c)
@@ -123,14 +135,10 @@ static void activate(const product *p, const ct__matrix *c)
 }
 
 /* By BLIS, or nothing to sum. */
-static void multiply_plainly(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, const char *bias)
+static void multiply_plainly(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c)
 {
-    product q = *p;
-    if (bias || a->columns == 0) {
-        start(p, c, bias);
-        q.part.beta = 1;
-    }
-    if (a->columns) call_blis(&q, a, b, c);
+    if (a->columns) call_blis(p, a, b, c);
+    else scale(p, c);
     if (p->part.relu) activate(p, c);
 }
 
@@ -157,12 +165,12 @@ static void run_block(const product *p, int64_t matrix, int64_t panel)
     a.data += matrix * p->a_step * size;
     b.data += matrix * p->b_step * size;
     c.data += matrix * p->c_step * size;
-    ct__gemm_part part = p->part;
-    if (part.bias) part.bias += (matrix * p->bias_step + j) * size;
     if (p->blis) {
-        multiply_plainly(p, &a, &b, &c, part.bias);
+        multiply_plainly(p, &a, &b, &c);
         return;
     }
+    ct__gemm_part part = p->part;
+    if (part.bias) part.bias += (matrix * p->bias_step + j) * size;
     part.a = &a;
     part.b = &b;
     part.c = &c;
@@ -231,6 +239,7 @@ static void multiply(product *p)
 {
     p->blis = p->a.columns == 0 || p->c.column != 1 ||
               (ct__gemm_own->narrow && p->c.rows * p->c.columns > (1 << 23) / p->a.columns);
+    if (p->blis && p->part.bias) fill_with_bias(p);
     plan(p);
     if (!p->blis) plan_space(p);
     const size_t space = p->space_each * (size_t)(p->serial ? 1 : ct_threads());
@@ -302,7 +311,8 @@ void ct__gemm_with(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix
     product p = {.dtype = dtype, .a = *a, .b = *b, .c = *c, .part = part, .batch = batch, .a_step = a_step, .b_step = b_step, .c_step = c_step,
                  .bias_step = bias_step};
     if (n == 1) p.b.column = p.c.column = 1; /* a stride that is not taken */
-    if (p.c.column != 1 && c->row == 1 && !part.bias) transpose(&p);
+    if (p.c.column != 1 && part.bias) fill_with_bias(&p);
+    if (p.c.column != 1 && c->row == 1) transpose(&p);
     multiply(&p);
 }
 

@@ -226,6 +226,49 @@ static void NAME(multiply_tile)(const ct__gemm_part *p)
     NAME(tiles)[vectors - 1][c->rows](&s, (const T *)(const void *)a->data, 0);
 }
 
+/* The terms from l on: how many, and what is done with their sum. */
+static void NAME(begin_chunk)(NAME(strip) * s, const ct__gemm_part *p, int64_t l, int64_t depth)
+{
+    const int64_t k = p->a->columns;
+    const bool biased = l == 0 && p->bias;
+    s->k = k - l < depth ? k - l : depth;
+    s->from = (const T *)(const void *)(biased ? p->bias : p->c->data);
+    s->from_row = biased ? 0 : s->c_row;
+    s->beta = l == 0 && !biased ? (T)p->beta : 1;
+    s->adds = s->beta != 0;
+    s->relu = p->relu && l + depth >= k;
+    s->plain = s->alpha == 1 && !s->adds && !s->relu;
+}
+
+/* Few columns of C leave lanes of its rows idle. Where the rows of A' are contiguous, the tiles of C' = B' A' fill theirs, and are turned. */
+static bool NAME(turned_pays)(const ct__gemm_part *p)
+{
+    const int64_t n = p->c->columns, idle = (n + LANES - 1) / LANES * LANES - n;
+    return p->a->row == 1 && n <= NAME(WIDTH) && p->c->rows >= LANES && idle * p->a->columns >= 256;
+}
+
+static void NAME(multiply_turned)(const ct__gemm_part *p, int64_t depth)
+{
+    _Alignas(64) T sums[NAME(WIDTH) * NAME(WIDTH)], turned[NAME(WIDTH) * NAME(WIDTH)];
+    const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
+    const int64_t m = p->c->rows, n = p->c->columns;
+    const int vectors = n > LANES ? 2 : 1;
+    NAME(strip) s = {.c_row = p->c->row, .alpha = (T)p->alpha, .last = (int)n - (vectors - 1) * LANES};
+    for (int64_t l = 0; l < p->a->columns; l += depth) {
+        NAME(begin_chunk)(&s, p, l, depth);
+        s.c = (T *)(void *)p->c->data;
+        for (int64_t i = 0; i < m; i += NAME(WIDTH)) {
+            const int rows = (int)(m - i < NAME(WIDTH) ? m - i : NAME(WIDTH)), across = rows > LANES ? 2 : 1;
+            NAME(strip) t = {.b = a + i + l * p->a->column, .c = sums, .from = sums, .a_row = p->b->column, .a_column = p->b->row,
+                             .b_row = p->a->column, .c_row = NAME(WIDTH), .k = s.k, .last = rows - (across - 1) * LANES, .plain = true};
+            t.whole = t.last == LANES;
+            NAME(run_strip)(&t, b + l * p->b->row, 0, 0, n, across);
+            NAME(pack)(turned, NAME(WIDTH), sums, 1, NAME(WIDTH), rows, n, true);
+            NAME(finish)(&s, turned, i, rows, vectors);
+        }
+    }
+}
+
 static void NAME(multiply)(const ct__gemm_part *p)
 {
     const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
@@ -239,20 +282,17 @@ static void NAME(multiply)(const ct__gemm_part *p)
         const int64_t chunks = (k + CT__GEMM_DEPTH - 1) / CT__GEMM_DEPTH;
         depth = (k + chunks - 1) / chunks;
     }
+    if (NAME(turned_pays)(p)) {
+        NAME(multiply_turned)(p, depth);
+        return;
+    }
     if (m * depth > CT__GEMM_BLOCK / 2 / (int64_t)sizeof(T)) {
         const int64_t most = CT__GEMM_BLOCK / (int64_t)sizeof(T) / NAME(PITCH) / depth * ROWS, blocks = (m + most - 1) / most;
         block = (m + blocks - 1) / blocks;
     }
     NAME(strip) s = {.c_row = p->c->row, .alpha = (T)p->alpha};
     for (int64_t l = 0; l < k; l += depth) {
-        const bool first = l == 0;
-        s.k = k - l < depth ? k - l : depth;
-        s.from = (const T *)(const void *)(first && p->bias ? p->bias : p->c->data);
-        s.from_row = first && p->bias ? 0 : s.c_row;
-        s.beta = first && !p->bias ? (T)p->beta : 1;
-        s.adds = s.beta != 0;
-        s.relu = p->relu && l + depth >= k;
-        s.plain = s.alpha == 1 && !s.adds && !s.relu;
+        NAME(begin_chunk)(&s, p, l, depth);
         const T *y = b + l * p->b->row;
         if (p->space_b) {
             NAME(pack_b)((T *)(void *)p->space_b, y, p->b->row, p->b->column, s.k, p->c->columns);
