@@ -22,6 +22,10 @@ typedef struct NAME(strip) {
     T *c;
     int64_t a_row, a_column, b_row, c_row, from_row, k;
     int last; /* lanes of the last vector that are columns of C */
+    struct {
+        const T *at;
+        int64_t steps, step, lines, line; /* so many times `lines` lines, `line` elements apart */
+    } next;                               /* B of the strip to come, to be fetched while this one is summed */
     bool whole, plain, adds, relu; /* whole: B may be read up to full vectors; plain: C is the sums */
     T alpha, beta;
 } NAME(strip);
@@ -134,7 +138,7 @@ static void NAME(turn)(void *to, int64_t to_row, const void *b, int64_t row, int
 }
 
 /* The rows of a block, in as few tiles as will do, of about the same height. `panel`: from one packed panel of A to the next, 0 for A as it is.
- * While a tile is summed, its part of C is fetched. */
+ * While a tile is summed, its part of C is fetched, and a piece of the next strip's B. */
 static void NAME(run_strip)(const NAME(strip) * s, const T *a, int64_t panel, int64_t i0, int64_t rows, int vectors)
 {
     void (*const *const tiles)(const NAME(strip) *, const T *, int64_t) = NAME(tiles)[vectors - 1];
@@ -142,8 +146,13 @@ static void NAME(run_strip)(const NAME(strip) * s, const T *a, int64_t panel, in
         tiles[rows](s, a, i0);
         return;
     }
+    const T *next = s->next.at;
+    int64_t ahead = s->next.steps;
     for (int64_t count = (rows + ROWS - 1) / ROWS, i = 0; count > 0; count--) {
         const int64_t height = (rows - i + count - 1) / count;
+        for (int64_t piece = (ahead + count - 1) / count; piece > 0; piece--, ahead--, next += s->next.step) {
+            for (int64_t line = 0; line < s->next.lines; line++) __builtin_prefetch(next + line * s->next.line);
+        }
         if (!s->plain) {
             const T *from = s->from + (i0 + i) * s->from_row;
             for (int64_t h = 0; h < height; h++, from += s->from_row) {
@@ -184,6 +193,25 @@ static void NAME(pack_b)(T *to, const T *b, int64_t row, int64_t column, int64_t
     }
 }
 
+/* Where B of the next strip lies, of which `columns` are left, if there is one. */
+static void NAME(look_ahead)(NAME(strip) * s, const ct__gemm_part *p, const T *b, int64_t columns)
+{
+    s->next.at = b;
+    s->next.steps = 0;
+    if (columns <= 0) return;
+    if (p->space_b || p->b->column == 1) {
+        s->next.steps = s->k;
+        s->next.step = p->space_b ? NAME(WIDTH) : p->b->row;
+        s->next.lines = columns > LANES ? 2 : 1;
+        s->next.line = LANES;
+    } else if (p->b->row == 1) {
+        s->next.steps = (s->k + LANES - 1) / LANES;
+        s->next.step = LANES;
+        s->next.lines = columns < NAME(WIDTH) ? columns : NAME(WIDTH);
+        s->next.line = p->b->column;
+    }
+}
+
 /* A chunk of the sum for a block of rows: strip by strip. */
 static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a, int64_t panel, const T *b, int64_t i0, int64_t rows)
 {
@@ -191,6 +219,8 @@ static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a,
     const int64_t n = p->c->columns, b_row = p->b->row, b_column = p->b->column;
     T *c = (T *)(void *)p->c->data;
     const T *from = s->from;
+    const bool far = rows > ROWS && s->k * n * (int64_t)sizeof(T) > 48 << 10; /* is B larger than a first-level cache? */
+    s->next.steps = 0;
     s->b_row = p->pack_b ? NAME(WIDTH) : b_row;
     for (int64_t j = 0; j < n; j += NAME(WIDTH)) {
         const int64_t left = n - j;
@@ -200,9 +230,9 @@ static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a,
         s->c = c + j;
         s->from = from + j;
         s->b = p->space_b ? b : b + j * b_column;
-        if (p->space_b) {
-            b += s->k * NAME(WIDTH);
-        } else if (p->pack_b) {
+        if (p->space_b) b += s->k * NAME(WIDTH);
+        if (far) NAME(look_ahead)(s, p, p->space_b ? b : s->b + NAME(WIDTH) * b_column, left - NAME(WIDTH));
+        if (p->pack_b && !p->space_b) {
             NAME(pack)(packed, NAME(WIDTH), s->b, b_row, b_column, s->k, left < NAME(WIDTH) ? left : NAME(WIDTH), true);
             s->b = packed;
         }
