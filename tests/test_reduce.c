@@ -9,7 +9,8 @@
 
 #include <stdlib.h>
 
-#include "tensor/tensor.h"
+#include "base/base.h"
+#include "tensor/reduce.h"
 
 #define INF ((double)INFINITY)
 
@@ -272,6 +273,52 @@ static void the_same_bits_for_any_number_of_threads(void **state)
             CT_SCOPE;
             const results more = everything_with(threads, x, labels);
             for (int i = 0; i < one.n; i++) assert_tensor(more.t[i], one.t[i]);
+        }
+    }
+}
+
+/* Runs a reducer over ROWS rows of n elements (bytes apart: step), by rows or by columns, into `out`. */
+enum { KERNEL_ROWS = 35, KERNEL_WIDTH = 700 };
+static void run_kernel(const ct__reducer *r, bool columns, int64_t rows, int64_t n, int64_t size, const char *x, char *out)
+{
+    static double about[KERNEL_WIDTH];
+    for (int i = 0; i < KERNEL_WIDTH; i++) about[i] = 0.01 * i;
+    const char *row[KERNEL_ROWS];
+    for (int64_t k = 0; k < rows; k++) row[k] = x + k * KERNEL_WIDTH * size;
+    if (columns) r->columns(row, rows, n, &(ct__term){about, 1, 0.5}, out);
+    else r->rows(x, KERNEL_WIDTH * size, rows, n, &(ct__term){about, 1, 0.5}, out);
+}
+
+/* Every kernel of floats against those of the baseline, for numbers of rows and columns around their groups, at odd places. */
+static void the_same_bits_for_every_instruction_set(void **state)
+{
+    (void)state;
+    const ct__reduce_kernels *base = &ct__reduce_kernels_baseline, *tables[2] = {base, base};
+#ifdef CT__HAVE_X86_VARIANTS
+    if (ct__isa() >= 1) tables[0] = &ct__reduce_kernels_avx2;
+    if (ct__isa() >= 2) tables[1] = &ct__reduce_kernels_avx512;
+#endif
+    static char expected[KERNEL_WIDTH * 8], out[KERNEL_WIDTH * 8];
+    static const int64_t widths[] = {0, 1, 3, 7, 8, 9, 15, 31, 32, 33, 63, 64, 65, 95, 96, 100, 129, 255, 699};
+    for (int dtype = 0; dtype < 2; dtype++) {
+        const int64_t size = dtype ? 8 : 4;
+        ct_tensor *x = ct_normal(ct_shape(KERNEL_ROWS * KERNEL_WIDTH + 1), 0, 1, dtype ? CT_F64 : CT_F32);
+        assert_true(ct_set(x, ct_index(3 * KERNEL_WIDTH + 40), (double)NAN) && ct_set(x, ct_index(9), -0.0));
+        const char *data = (const char *)ct_data(x) + size;
+        for (int kind = 0; kind < CT__REDUCTIONS; kind++) {
+            if (kind == CT__PROD) continue;
+            for (int t = 0; t < 2; t++) {
+                for (int64_t rows = 1; rows <= KERNEL_ROWS; rows++) {
+                    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+                        const bool columns = rows != 5; /* by rows once: what a row gives does not depend on their number */
+                        memset(expected, 1, sizeof expected);
+                        memset(out, 1, sizeof out);
+                        run_kernel(&base->reducer[kind][dtype], columns, rows, widths[w], size, data, expected);
+                        run_kernel(&tables[t]->reducer[kind][dtype], columns, rows, widths[w], size, data, out);
+                        assert_memory_equal(out, expected, sizeof out);
+                    }
+                }
+            }
         }
     }
 }
@@ -558,6 +605,7 @@ int main(void)
         value_test(random_sums_stay_accurate),
         value_test(variance_far_from_zero),
         value_test(the_same_bits_for_any_number_of_threads),
+        value_test(the_same_bits_for_every_instruction_set),
         value_test(large_reductions_are_counted_as_parallel),
         value_test(small_reductions_do_not_allocate),
         value_test(over_no_elements),

@@ -18,7 +18,7 @@ typedef struct axis {
 } axis;
 
 typedef struct plan {
-    const ct__reducer *kernel;
+    const ct__reducer *kernel, *joiner; /* joiner: the same reduction, or a sum, of accumulators */
     const double *about; /* NULL: zeros */
     double scale;
     const char *x;
@@ -41,6 +41,12 @@ const ct__reduce_kernels *ct__reduce_kernels_now(void)
     if (isa == 1) return &ct__reduce_kernels_avx2;
 #endif
     return &ct__reduce_kernels_baseline;
+}
+
+static const ct__reducer *reducer_of(ct__reduction kind, ct_dtype dtype)
+{
+    if (!ct__is_float(dtype) || kind == CT__PROD) return &ct__reduce_plain[kind][dtype];
+    return &ct__reduce_kernels_now()->reducer[kind][dtype == CT_F64];
 }
 
 ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype)
@@ -139,6 +145,13 @@ static void gather(char *to, const char *from, int64_t stride, int64_t n, size_t
 /* The larger part of a cut in two, in whole blocks. */
 static int64_t first_half(int64_t n, int64_t block) { return (n / 2 + block - 1) / block * block; }
 
+/* out_i = out_i joined with more_i: accumulators. */
+static void join(const plan *p, char *out, const char *more, int64_t n)
+{
+    const char *rows[] = {out, more};
+    p->joiner->columns(rows, 2, n, &(ct__term){zeros, 0, 1}, out);
+}
+
 /* ---- by rows ---- */
 
 /* The run of n elements at x to one accumulator. */
@@ -158,7 +171,7 @@ static void reduce_run(const plan *p, const char *x, int64_t n, const ct__term *
     _Alignas(8) char more[sizeof(double)];
     reduce_run(p, x, half, t, to);
     reduce_run(p, x + half * p->inner.x, n - half, t, more);
-    p->kernel->join(to, more, 1);
+    join(p, to, more, 1);
 }
 
 /* Joins n accumulators in pairs into the first. */
@@ -166,7 +179,7 @@ static void fold(const plan *p, char *list, int64_t n, int64_t width)
 {
     while (n > 1) {
         const int64_t half = (n + 1) / 2;
-        p->kernel->join(list, list + (size_t)(half * width) * p->wide, (n - half) * width);
+        join(p, list, list + (size_t)(half * width) * p->wide, (n - half) * width);
         n = half;
     }
 }
@@ -179,7 +192,7 @@ static void reduce_runs(const plan *p, const char *x, int64_t from, int64_t to, 
         _Alignas(8) char more[sizeof(double)];
         reduce_runs(p, x, from, middle, t, out);
         reduce_runs(p, x, middle, to, t, more);
-        p->kernel->join(out, more, 1);
+        join(p, out, more, 1);
         return;
     }
     _Alignas(8) char list[LEAF * sizeof(double)];
@@ -243,7 +256,7 @@ static void reduce_tile(const plan *p, const char *x, int64_t n, int64_t from, i
         _Alignas(64) char more[CT__REDUCE_TILE_BYTES];
         reduce_tile(p, x, n, from, middle, t, out);
         reduce_tile(p, x, n, middle, to, t, more);
-        p->kernel->join(out, more, n);
+        join(p, out, more, n);
         return;
     }
     const char *row[CT__REDUCE_ROWS];
@@ -385,7 +398,9 @@ bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, u
                 void *out)
 {
     plan p;
-    p.kernel = &ct__reduce_kernels_now()->reducer[kind][x->dtype];
+    const ct_dtype result = ct__reduced_dtype(kind, (ct_dtype)x->dtype);
+    p.kernel = reducer_of(kind, (ct_dtype)x->dtype);
+    p.joiner = reducer_of(kind == CT__SUM_WIDE || kind == CT__SQUARES ? CT__SUM : kind, result);
     const int64_t bytes = x->count * (int64_t)ct__size(x), n = bytes < PARALLEL_BYTES && x->count ? trailing(x, mask) : 0;
     const ct__term t = {about ? about : zeros, about ? 1 : 0, scale};
     if (n > 0) { /* the small and frequent case */
@@ -403,6 +418,6 @@ bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, u
     p.scale = scale;
     p.out = out;
     static const uint8_t wide[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
-    p.wide = wide[ct__reduced_dtype(kind, (ct_dtype)x->dtype)];
+    p.wide = wide[result];
     return run_plan(operation, &p, bytes);
 }

@@ -2,7 +2,7 @@
  * reduce.h (internal) - reductions over axes: what sums, norms and extrema are built from.
  *
  * The driver (reduce.c) turns any shape and strides into runs of contiguous elements and cuts large work into parts by shape
- * alone; the inner loops (reduce_isa.c) are compiled once per instruction set. A sum is taken over blocks of fixed size that
+ * alone; the inner loops of floats (reduce_isa.c) are compiled once per instruction set. A sum is taken over blocks of fixed size that
  * are combined in pairs, so its error grows with the logarithm of the count, and neither threads nor alignment change a bit.
  */
 #ifndef CT_REDUCE_INTERNAL_H
@@ -49,16 +49,15 @@ enum {
 typedef struct ct__reducer {
     /* out[k] = the reduction of n contiguous elements at x + k step (bytes). */
     void (*rows)(const char *x, int64_t step, int64_t count, int64_t n, const ct__term *t, char *out);
-    /* out[i] = the reduction of row[0][i], ..., row[count - 1][i]; count >= 1. */
+    /* out[i] = the reduction of row[0][i], ..., row[count - 1][i]; count >= 1. out may be row[0]. */
     void (*columns)(const char *const *row, int64_t count, int64_t n, const ct__term *t, char *out);
-    /* out[i] = out[i] joined with more[i]: accumulators. */
-    void (*join)(char *out, const char *more, int64_t n);
 } ct__reducer;
 
 typedef struct ct__reduce_kernels {
-    ct__reducer reducer[CT__REDUCTIONS][CT_DTYPES];
+    ct__reducer reducer[CT__REDUCTIONS][2]; /* f32, f64; but CT__PROD */
 } ct__reduce_kernels;
 
+extern const ct__reducer ct__reduce_plain[CT__REDUCTIONS][CT_DTYPES]; /* of integers, and CT__PROD */
 #ifndef CT__CONCAT
 #define CT__CONCAT(a, b) CT__CONCAT_EXPANDED(a, b)
 #define CT__CONCAT_EXPANDED(a, b) a##b

@@ -1,13 +1,15 @@
 /*
- * reduce_kernel.h - the inner loops of one reduction of one dtype; reduce_isa.c includes it once for each, with these defined:
+ * reduce_kernel.h - the inner loops of one reduction of one float dtype; reduce_isa.c includes it once for each, with these defined:
  *     SUFFIX                 ends the functions' names: sum_f32
  *     S, A                   types of an element and of the accumulator; A may be left out where it is S
  *     START                  the reduction of nothing
- *     V, LOAD(p, about), VJOIN   for floats: vectors of 32 bytes of A, the terms of the elements at p, and the join of two.
+ *     V, LOAD(p, about), VJOIN   vectors of 32 bytes of A, the terms of the elements at p, and the join of two.
  *                            The lanes are the same for every instruction set: so is the order of a sum.
  * which it undefines at its end, and these, which stay for the next dtype:
  *     TERM(x, about, scale)  what an element contributes
  *     JOIN(a, b)             of two accumulators; evaluates them more than once
+ *
+ * Elements are fetched ahead of their use: the processor does so by itself within a page alone.
  */
 #ifndef A
 #define A S
@@ -16,11 +18,10 @@
 
 static inline A NAME(pair)(A a, A b) { return JOIN(a, b); }
 
-#ifdef V
 /* One block, by four vectors side by side. */
-static inline A NAME(block)(const S *x, int64_t n, double about, double scale)
+static NOINLINE A NAME(block)(const S *x, int64_t n, double about, double scale)
 {
-    enum { W = 32 / sizeof(A) };
+    enum { W = 32 / sizeof(A), LINE = 64 / sizeof(S) };
     (void)about, (void)scale;
     A s = START;
     int64_t i = 0;
@@ -31,22 +32,17 @@ static inline A NAME(block)(const S *x, int64_t n, double about, double scale)
             V b = LOAD(x + W, about), c = LOAD(x + 2 * W, about), d = LOAD(x + 3 * W, about);
             for (i = 4 * W; i + 8 * W <= n; i += 8 * W) {
                 const S *y = x + i, *z = y + 4 * W;
+                for (int k = 0; k < 8 * W; k += LINE) __builtin_prefetch(y + k + AHEAD / sizeof(S));
                 const V p = LOAD(y, about), q = LOAD(y + W, about), r = LOAD(y + 2 * W, about), t = LOAD(y + 3 * W, about);
                 const V p2 = LOAD(z, about), q2 = LOAD(z + W, about), r2 = LOAD(z + 2 * W, about), t2 = LOAD(z + 3 * W, about);
-                const V p3 = VJOIN(p, p2), q3 = VJOIN(q, q2), r3 = VJOIN(r, r2), t3 = VJOIN(t, t2);
-                a = VJOIN(a, p3);
-                b = VJOIN(b, q3);
-                c = VJOIN(c, r3);
-                d = VJOIN(d, t3);
+                a = VJOIN(a, VJOIN(p, p2));
+                b = VJOIN(b, VJOIN(q, q2));
+                c = VJOIN(c, VJOIN(r, r2));
+                d = VJOIN(d, VJOIN(t, t2));
             }
-            a = VJOIN(a, b);
-            c = VJOIN(c, d);
-            a = VJOIN(a, c);
+            a = VJOIN(VJOIN(a, b), VJOIN(c, d));
         }
-        for (; i + W <= n; i += W) {
-            const V p = LOAD(x + i, about);
-            a = VJOIN(a, p);
-        }
+        for (; i + W <= n; i += W) a = VJOIN(a, LOAD(x + i, about));
         A lane[W];
         memcpy(lane, &a, sizeof lane);
         const A even = NAME(pair)(lane[0], lane[W / 2]), odd = NAME(pair)(lane[1], lane[1 + W / 2]);
@@ -56,18 +52,9 @@ static inline A NAME(block)(const S *x, int64_t n, double about, double scale)
     for (; i < n; i++) s = NAME(pair)(s, TERM(x[i], about, scale));
     return s;
 }
-#else
-static inline A NAME(block)(const S *x, int64_t n, double about, double scale)
-{
-    (void)about, (void)scale;
-    A s = START;
-    for (int64_t i = 0; i < n; i++) s = NAME(pair)(s, TERM(x[i], about, scale));
-    return s;
-}
-#endif
 
 /* Blocks combined in pairs, and these again. */
-static A NAME(run)(const S *x, int64_t n, double about, double scale)
+static NOINLINE A NAME(run)(const S *x, int64_t n, double about, double scale)
 {
     if (n <= CT__REDUCE_BLOCK) return NAME(block)(x, n, about, scale);
     const int64_t half = (n / 2 + CT__REDUCE_BLOCK - 1) / CT__REDUCE_BLOCK * CT__REDUCE_BLOCK;
@@ -78,70 +65,57 @@ static A NAME(run)(const S *x, int64_t n, double about, double scale)
 static void NAME(rows)(const char *x, int64_t step, int64_t count, int64_t n, const ct__term *t, char *out)
 {
     A *y = (A *)(void *)out;
-    for (int64_t k = 0; k < count; k++) {
-        const S *row = (const S *)(const void *)(x + k * step);
-        y[k] = n <= CT__REDUCE_BLOCK ? NAME(block)(row, n, t->about[k * t->step], t->scale)
-                                     : NAME(run)(row, n, t->about[k * t->step], t->scale);
-    }
+    for (int64_t k = 0; k < count; k++)
+        y[k] = NAME(run)((const S *)(const void *)(x + k * step), n, t->about[k * t->step], t->scale);
 }
 
-/* y_i = join of the terms of one row, or of four in pairs, at i; of y_i and these where `more`. Both are constants here. */
-static inline __attribute__((always_inline)) void NAME(add_rows)(const char *const *row, bool four, bool more, int64_t n,
-                                                                 const ct__term *t, A *restrict y)
+/* y_i = join of the terms at i of one row, or of four in pairs, or of twice four; of y_i and these where `more`. y may be a row. */
+static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more, int64_t n, const ct__term *t, A *y)
 {
-    const S *restrict a = (const S *)(const void *)row[0], *restrict b = (const S *)(const void *)row[four ? 1 : 0];
-    const S *restrict c = (const S *)(const void *)row[four ? 2 : 0], *restrict d = (const S *)(const void *)row[four ? 3 : 0];
-    const double *restrict about = t->about;
-    const double scale = t->scale;
-    int64_t i = 0;
-    (void)about, (void)scale;
-#ifdef V
-#define ABOUT (*(const f64x4_at *)(const void *)(about + i))
     enum { W = 32 / sizeof(A) };
     typedef V v_at __attribute__((aligned(4), may_alias));
+    const double *about = t->about, scale = t->scale;
+    (void)about, (void)scale;
+    const S *x[8];
+#pragma GCC unroll 8
+    for (int k = 0; k < 8; k++) x[k] = (const S *)(const void *)row[k < rows ? k : 0];
+#define AT(k) (x[k] + i)
+#define ABOUT (*(const f64x4_at *)(const void *)(about + i))
+#define GET(k) TERM(*AT(k), about[i], scale)
+    int64_t i = 0;
     for (; i + W <= n; i += W) {
-        V sum = LOAD(a + i, ABOUT);
-        if (four) {
-            const V p = LOAD(b + i, ABOUT), q = LOAD(c + i, ABOUT), r = LOAD(d + i, ABOUT), s = VJOIN(q, r);
-            sum = VJOIN(sum, p);
-            sum = VJOIN(sum, s);
-        }
-        if (more) {
-            const V before = *(const v_at *)(void *)(y + i);
-            sum = VJOIN(before, sum);
+        V sum = LOAD(AT(0), ABOUT);
+        if (rows >= 4) sum = VJOIN(VJOIN(sum, LOAD(AT(1), ABOUT)), VJOIN(LOAD(AT(2), ABOUT), LOAD(AT(3), ABOUT)));
+        if (more) sum = VJOIN(*(const v_at *)(const void *)(y + i), sum);
+        if (rows == 8) {
+            const V first = VJOIN(LOAD(AT(4), ABOUT), LOAD(AT(5), ABOUT)), second = VJOIN(LOAD(AT(6), ABOUT), LOAD(AT(7), ABOUT));
+            sum = VJOIN(sum, VJOIN(first, second));
         }
         *(v_at *)(void *)(y + i) = sum;
     }
-#undef ABOUT
-#endif
-    for (; i < n; i++) {
-        A sum = TERM(a[i], about[i], scale);
-        if (four)
-            sum = NAME(pair)(NAME(pair)(sum, TERM(b[i], about[i], scale)),
-                             NAME(pair)(TERM(c[i], about[i], scale), TERM(d[i], about[i], scale)));
-        y[i] = more ? NAME(pair)(y[i], sum) : sum;
+    for (; i < n; i++) { /* fewer than make a vector */
+        A sum = GET(0);
+        if (rows >= 4) sum = NAME(pair)(NAME(pair)(sum, GET(1)), NAME(pair)(GET(2), GET(3)));
+        if (more) sum = NAME(pair)(y[i], sum);
+        if (rows == 8) sum = NAME(pair)(sum, NAME(pair)(NAME(pair)(GET(4), GET(5)), NAME(pair)(GET(6), GET(7))));
+        y[i] = sum;
     }
+#undef AT
+#undef ABOUT
+#undef GET
+}
+static NOINLINE void NAME(add_rows)(const char *const *row, int rows, bool more, int64_t n, const ct__term *t, A *y)
+{
+    NAME(add_vectors)(row, rows, more, n, t, y);
 }
 
 static void NAME(columns)(const char *const *row, int64_t count, int64_t n, const ct__term *t, char *out)
 {
     A *y = (A *)(void *)out;
-    int64_t r = count % 4;
-    if (r > 0) NAME(add_rows)(row, false, false, n, t, y);
-    for (int64_t k = 1; k < r; k++) NAME(add_rows)(row + k, false, true, n, t, y);
-    if (r == 0) {
-        NAME(add_rows)(row, true, false, n, t, y);
-        r = 4;
-    }
-    for (; r < count; r += 4) NAME(add_rows)(row + r, true, true, n, t, y);
-}
-
-static void NAME(join)(char *out, const char *more, int64_t n)
-{
-    A *restrict y = (A *)(void *)out;
-    const A *restrict x = (const A *)(const void *)more;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = NAME(pair)(y[i], x[i]);
+    int64_t r = 0;
+    for (; r < count % 4; r++) NAME(add_rows)(row + r, 1, r > 0, n, t, y);
+    for (; r + 8 <= count; r += 8) NAME(add_vectors)(row + r, 8, r > 0, n, t, y);
+    if (r < count) NAME(add_rows)(row + r, 4, r > 0, n, t, y);
 }
 
 #undef NAME
@@ -149,8 +123,6 @@ static void NAME(join)(char *out, const char *more, int64_t n)
 #undef S
 #undef A
 #undef START
-#ifdef V
 #undef V
 #undef LOAD
 #undef VJOIN
-#endif
