@@ -171,8 +171,25 @@ static ct_tensor *smooth(ct_tensor *nll, ct_tensor *logp, double s)
     return ct_sub(ct_mul(nll, ct_scalar(1 - s)), uniform);
 }
 
+/* Is this, by dtypes and shapes, a class for each row, to be averaged as it is? */
+static bool plain_labels(const ct_tensor *logits, const ct_tensor *target, const ct_cross_entropy_options *o)
+{
+    if (!logits || !target || o->label_smoothing != 0 || o->reduction != CT_MEAN || !ct__nn_is_float(logits)) return false;
+    const int rank = ct_rank(target);
+    if (ct_dtype_of(target) == CT_BOOL || ct__nn_is_float(target) || ct_rank(logits) != rank + 1) return false;
+    for (int i = 0; i < rank; i++) {
+        if (ct_dim(logits, i) != ct_dim(target, i)) return false;
+    }
+    return true;
+}
+
 static ct_tensor *cross_entropy(const char *operation, ct_tensor *logits, ct_tensor *target, ct_cross_entropy_options o)
 {
+    if (plain_labels(logits, target, &o) && !ct_error()) { /* the frequent case, at once */
+        ct_tensor *loss = ct_softmax_cross_entropy_mean(logits, target);
+        if (loss || ct_error()->status != CT_ERROR_INDEX) return loss;
+        ct_clear_error(); /* to say it in the terms of this function, below */
+    }
     if (!classes_fit(operation, "logits", logits, target)) return NULL;
     if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1)) {
         ct_raise(CT_ERROR_VALUE, operation, "label_smoothing is %g; expected 0 <= s <= 1", o.label_smoothing);

@@ -10,12 +10,18 @@
 
 #include <inttypes.h>
 
-static bool shape(ct_call *c)
+/* Output k is [..] of x [.., classes]. */
+static void rows_shape(ct_call *c, int k)
 {
     const ct_tensor *x = c->in[0];
-    c->shape[0] = ct__shape(x);
-    c->shape[0].rank--;
-    c->dtypes[0] = (ct_dtype)x->dtype;
+    c->shape[k].rank = x->rank - 1;
+    for (int i = 0; i + 1 < x->rank; i++) c->shape[k].dim[i] = x->dim[i];
+    c->dtypes[k] = (ct_dtype)x->dtype;
+}
+
+static bool shape(ct_call *c)
+{
+    rows_shape(c, 0);
     return true;
 }
 
@@ -100,9 +106,10 @@ static ct_tensor *rows_back(const ct_call *c, const ct_tensor *z, char *g, bool 
     const classes t = classes_for(c);
     ct_tensor *rows = t.of ? ct__rows_of(title, x, 1u << (x->rank - 1)) : NULL;
     if (!rows) return classes_back(&t), NULL;
-    ct__run_rows(&(ct__row_job){one ? CT__CROSS_ENTROPY_VJP_1 : CT__CROSS_ENTROPY_VJP, c->dtype, z->count, n, 5,
-                                {gx->data, rows->data, (char *)(uintptr_t)(const void *)t.of, z->data, g},
-                                {n, n, wide, 1, one ? 0 : 1}, {0}});
+    int64_t step = one ? 0 : 1;
+    ct__run_rows(&(ct__row_job){CT__CROSS_ENTROPY_VJP, c->dtype, z->count, n, 6,
+                                {gx->data, rows->data, (char *)(uintptr_t)(const void *)t.of, z->data, g, (char *)&step},
+                                {n, n, wide, 1, step, 0}, {0}});
     ct__release(rows);
     classes_back(&t);
     return gx;
@@ -140,10 +147,9 @@ const ct_op ct__op_softmax_cross_entropy = {
 
 static bool mean_shape(ct_call *c)
 {
-    shape(c);
-    c->shape[1] = c->shape[0];
-    c->dtypes[1] = c->dtypes[0];
     c->shape[0].rank = 0;
+    c->dtypes[0] = (ct_dtype)c->in[0]->dtype;
+    rows_shape(c, 1);
     return true;
 }
 

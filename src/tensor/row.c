@@ -85,8 +85,16 @@ static ct_tensor *row_view(const ct_tensor *t, unsigned mask)
     return ct__own(ct__tensor_view(t, t->rank, dim, stride, t->data));
 }
 
+/* Are the axes of the mask the last ones, or none? */
+static bool last_axes(const ct_tensor *t, unsigned mask)
+{
+    const unsigned all = (1u << t->rank) - 1, kept = all & ~mask;
+    return (kept & (kept + 1)) == 0;
+}
+
 ct_tensor *ct__rows_of(const char *operation, const ct_tensor *x, unsigned mask)
 {
+    if (ct__contiguous(x) && last_axes(x, mask)) return ct__retain((ct_tensor *)(uintptr_t)x);
     ct_tensor *view = row_view(x, mask);
     if (!view || ct__contiguous(view)) return view;
     ct_tensor *rows = ct__own(ct__tensor_like(operation, view, (ct_dtype)x->dtype));
@@ -97,6 +105,7 @@ ct_tensor *ct__rows_of(const char *operation, const ct_tensor *x, unsigned mask)
 
 ct_tensor *ct__rows_for(const char *operation, ct_tensor *y, unsigned mask)
 {
+    if (last_axes(y, mask)) return ct__retain(y);
     ct_tensor *view = row_view(y, mask);
     if (!view || ct__contiguous(view)) return view;
     ct_tensor *rows = ct__own(ct__tensor_like(operation, view, (ct_dtype)y->dtype));

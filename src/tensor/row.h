@@ -19,9 +19,8 @@ typedef enum ct__row_function {
     CT__SOFTMAX_VJP,     /* s, g:       s (g - <s, g>) */
     CT__LOG_SOFTMAX_VJP, /* y, g:       g - e^y sum g */
     CT__LOGSUMEXP_VJP,   /* x, y, g:    g e^(x - y); y and g are [rows] */
-    CT__CROSS_ENTROPY,       /* x, t:       log sum e^x - x_t; the result and t, which are i64, are [rows] */
-    CT__CROSS_ENTROPY_VJP,   /* x, t, z, g: g (softmax(x)_i - [i = t]); t, z and g are [rows] */
-    CT__CROSS_ENTROPY_VJP_1, /* the same with one g for all rows */
+    CT__CROSS_ENTROPY,     /* x, t:       log sum e^x - x_t; the result and t, which are i64, are [rows] */
+    CT__CROSS_ENTROPY_VJP, /* x, t, z, g, step: g (softmax(x)_i - [i = t]); t, z and g are [rows], g where the i64 step is 1 */
     CT__LAYER_NORM,     /* x, gamma, beta, eps: (x - mean) / sqrt(variance + eps) gamma + beta; gamma and beta are [n], eps one */
     CT__LAYER_NORM_VJP, /* x, g, gamma, eps, ggamma, gbeta: gx, unless p[0] is NULL; adds to ggamma and gbeta */
     CT__ROW_ADD,        /* x: adds it to the result */

@@ -15,6 +15,8 @@
 #define CT__CONCAT_EXPANDED(a, b) a##b
 #endif
 
+#define APART __attribute__((noinline))
+
 #if defined __AVX512F__
 #include <immintrin.h>
 #define BITS(n) ((1u << (n)) - 1u)
@@ -171,7 +173,6 @@ const ct__row_kernels CT__CONCAT(ct__row_kernels_, CT__ISA) = {
            [CT__LOGSUMEXP_VJP] = ROW(logsumexp_vjp),
            [CT__CROSS_ENTROPY] = ROW(cross_entropy),
            [CT__CROSS_ENTROPY_VJP] = ROW(cross_entropy_vjp),
-           [CT__CROSS_ENTROPY_VJP_1] = ROW(cross_entropy_vjp_1),
            [CT__LAYER_NORM] = ROW(layer_norm),
            [CT__LAYER_NORM_VJP] = ROW(layer_norm_vjp),
            [CT__ROW_ADD] = ROW(add_row)},

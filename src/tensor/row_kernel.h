@@ -82,10 +82,14 @@ static inline V NAME(exps)(V x)
     return x;
 }
 
-/* The same for d <= 0, and 0 where d is 0. */
-static inline V NAME(exps_below)(V d)
+/* For the last vector of a row: apart, for the sake of size. */
+static APART V NAME(exps_of_last)(V x) { return NAME(exps)(x); }
+
+/* The same, but 0 where d is 0. */
+static inline V NAME(exps_but_1)(V d)
 {
     _Alignas(64) T a[LANES];
+    d = LESSER(SPREAD(EXP_MOST), d);
     memcpy(a, &d, sizeof a);
 #pragma omp simd
     for (int k = 0; k < LANES; k++) {
@@ -96,24 +100,22 @@ static inline V NAME(exps_below)(V d)
     return d;
 }
 
-static inline V NAME(log1ps)(V x)
+/* l_k = f(l_k); there is room up to a whole vector. */
+static APART void NAME(log1p_all)(T *l, int64_t n)
 {
-    _Alignas(64) T a[LANES];
-    memcpy(a, &x, sizeof a);
+#pragma GCC unroll 1
+    for (T *end = l + n; l < end; l += LANES) {
 #pragma omp simd
-    for (int k = 0; k < LANES; k++) a[k] = NAME(ct__log1p)(a[k]);
-    memcpy(&x, a, sizeof a);
-    return x;
+        for (int k = 0; k < LANES; k++) l[k] = NAME(ct__log1p)(l[k]);
+    }
 }
-
-static inline V NAME(expm1s)(V x)
+static APART void NAME(expm1_all)(T *l, int64_t n)
 {
-    _Alignas(64) T a[LANES];
-    memcpy(a, &x, sizeof a);
+#pragma GCC unroll 1
+    for (T *end = l + n; l < end; l += LANES) {
 #pragma omp simd
-    for (int k = 0; k < LANES; k++) a[k] = NAME(ct__expm1)(a[k]);
-    memcpy(&x, a, sizeof a);
-    return x;
+        for (int k = 0; k < LANES; k++) l[k] = NAME(ct__expm1)(l[k]);
+    }
 }
 
 /* x / y, given 1 / y: rounded right but for rare cases. */
@@ -171,7 +173,7 @@ static T NAME(dot)(const T *a, const T *b, int64_t n)
 }
 
 /* The sum of e^d over d = x - top other than 0; adds to *tops how many are 0. Long rows in blocks that are combined in pairs. */
-static T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
+static APART T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
 {
     if (n > CHUNK) {
         const T left = NAME(rest)(x, HALVES(n), top, tops);
@@ -180,11 +182,19 @@ static T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
     const V most = SPREAD(top);
     V sum = SPREAD(0), d;
     int zeros = 0;
-#define ADD_REST (zeros += ZEROS(d), sum = sum + NAME(exps_below)(d))
+#define ADD_REST (zeros += ZEROS(d), sum = sum + NAME(exps_but_1)(d))
     EACH(n, (d = LOAD(x + i) - most, ADD_REST), (d = LOAD_SOME(x + i, m, -(T)INFINITY) - most, ADD_REST));
 #undef ADD_REST
     *tops += zeros;
     return SUM_OF(sum);
+}
+
+/* The same for n <= LANES, in line. */
+static inline T NAME(rest_of_short)(const T *x, int64_t n, T top, int64_t *tops)
+{
+    const V d = LOAD_SOME(x, (int)n, -(T)INFINITY) - SPREAD(top);
+    *tops += ZEROS(d);
+    return SUM_OF(NAME(exps_but_1)(d));
 }
 
 /* y = e^(x - top); returns the sum. */
@@ -197,7 +207,7 @@ static T NAME(exp_row)(const T *x, int64_t n, T top, T *y)
     const V most = SPREAD(top);
     V sum = SPREAD(0), e;
     EACH(n, (e = NAME(exps)(LOAD(x + i) - most), STORE(y + i, e), sum = sum + e),
-         (e = NAME(exps)(LOAD_SOME(x + i, m, -(T)INFINITY) - most), STORE_SOME(y + i, e, m), sum = sum + e));
+         (e = NAME(exps_of_last)(LOAD_SOME(x + i, m, -(T)INFINITY) - most), STORE_SOME(y + i, e, m), sum = sum + e));
     return SUM_OF(sum);
 }
 
@@ -208,11 +218,12 @@ static void NAME(log_sums)(const T *x, int64_t m, int64_t n, T *restrict top, T 
     STORE(l + (m - 1) / LANES * LANES, SPREAD(0)); /* what follows the last one in its vector */
     for (int64_t k = 0; k < m; k++, x += n) {
         int64_t tops = -1;
-        top[k] = NAME(largest)(x, n);
-        const T rest = NAME(rest)(x, n, top[k], &tops);
+        const bool is_short = n <= LANES;
+        top[k] = is_short ? GREATEST_OF(LOAD_SOME(x, (int)n, -(T)INFINITY)) : NAME(largest)(x, n);
+        const T rest = is_short ? NAME(rest_of_short)(x, n, top[k], &tops) : NAME(rest)(x, n, top[k], &tops);
         l[k] = rest + (T)tops;
     }
-    for (int64_t k = 0; k < m; k += LANES) STORE(l + k, NAME(log1ps)(LOAD(l + k)));
+    NAME(log1p_all)(l, m);
 }
 
 /* ---- softmax ---- */
@@ -287,7 +298,7 @@ static void NAME(log_softmax_vjp)(int64_t rows, int64_t n, char *const *p)
         const T *y = (const T *)(const void *)p[1] + k * n, *g = (const T *)(const void *)p[2] + k * n;
         const V sum = SPREAD(NAME(total)(g, n));
         EACH(n, STORE(gx + i, LOAD(g + i) - NAME(exps)(LOAD(y + i)) * sum),
-             STORE_SOME(gx + i, LOAD_SOME(g + i, m, 0) - NAME(exps)(LOAD_SOME(y + i, m, 0)) * sum, m));
+             STORE_SOME(gx + i, LOAD_SOME(g + i, m, 0) - NAME(exps_of_last)(LOAD_SOME(y + i, m, 0)) * sum, m));
     }
 }
 
@@ -303,7 +314,8 @@ static void NAME(logsumexp_vjp)(int64_t rows, int64_t n, char *const *p)
         const V shift = SPREAD(y < -HUGE ? -HUGE : y > HUGE ? HUGE : y);
         V sum = SPREAD(0), e;
         EACH(n, (e = NAME(exps)(LESSER(huge, LOAD(x + i)) - shift), STORE(gx + i, e), sum = sum + e),
-             (e = NAME(exps)(LESSER(huge, LOAD_SOME(x + i, m, -(T)INFINITY)) - shift), STORE_SOME(gx + i, e, m), sum = sum + e));
+             (e = NAME(exps_of_last)(LESSER(huge, LOAD_SOME(x + i, m, -(T)INFINITY)) - shift), STORE_SOME(gx + i, e, m),
+              sum = sum + e));
         const T all = SUM_OF(sum);
         const V scale = SPREAD(all == 0 ? 0 : g / all);
         EACH(n, STORE(gx + i, LOAD(gx + i) * scale), STORE_SOME(gx + i, LOAD_SOME(gx + i, m, 0) * scale, m));
@@ -312,16 +324,31 @@ static void NAME(logsumexp_vjp)(int64_t rows, int64_t n, char *const *p)
 
 /* ---- cross-entropy ---- */
 
-/* z = l - d_t with d = x - max: where the target is the maximum nothing cancels. */
+/* z = l - d_t with d = x - max. */
+static APART T NAME(unlikely)(const T *x, int64_t n, int64_t target)
+{
+    T top[CT__ROWS_GROUP], l[CT__ROWS_GROUP];
+    NAME(log_sums)(x, 1, n, top, l);
+    return l[0] - (x[target] - top[0]);
+}
+
+/* z = log(1 + s), s the sum of e^(x_i - x_t) over all but the target: nothing cancels, and no maximum is looked for. Where that
+ * comes near overflow, or is NaN, by the maximum after all. */
 static void NAME(cross_entropy)(int64_t rows, int64_t n, char *const *p)
 {
-    T *z = (T *)(void *)p[0], top[CT__ROWS_GROUP], l[CT__ROWS_GROUP];
+    T *z = (T *)(void *)p[0], s[CT__ROWS_GROUP] = {0};
     const int64_t *target = (const int64_t *)(const void *)p[2];
     for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
         const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
         const T *x = (const T *)(const void *)p[1] + r * n;
-        NAME(log_sums)(x, group, n, top, l);
-        for (int64_t k = 0; k < group; k++) z[r + k] = l[k] - (x[k * n + target[r + k]] - top[k]);
+        for (int64_t k = 0; k < group; k++) {
+            const T *row = x + k * n, here = row[target[r + k]];
+            int64_t same = -1;
+            const T rest = n <= LANES ? NAME(rest_of_short)(row, n, here, &same) : NAME(rest)(row, n, here, &same);
+            s[k] = rest + (T)same;
+        }
+        NAME(log1p_all)(s, group);
+        for (int64_t k = 0; k < group; k++) z[r + k] = s[k] < 64 ? s[k] : NAME(unlikely)(x + k * n, n, target[r + k]);
     }
 }
 
@@ -334,7 +361,7 @@ static inline void NAME(scaled_exps)(const T *x, int64_t n, T here, T z, T scale
 }
 
 /* The long way, by softmax. */
-static void NAME(scaled_softmax)(const T *x, int64_t n, int64_t target, T scale, T *gx)
+static APART void NAME(scaled_softmax)(const T *x, int64_t n, int64_t target, T scale, T *gx)
 {
     char *const one[] = {(char *)gx, (char *)(uintptr_t)(const void *)x};
     NAME(softmax)(1, n, one);
@@ -343,23 +370,23 @@ static void NAME(scaled_softmax)(const T *x, int64_t n, int64_t target, T scale,
 }
 
 /* softmax(x)_i = e^(x_i - x_t - z), and of the target less one: e^-z - 1. The exponent is off by the rounding of z; where that is
- * large, or not finite, the long way. g steps on by 1 from row to row, or by 0. */
-static void NAME(cross_entropy_slope)(int64_t rows, int64_t n, char *const *p, int64_t step)
+ * large, or not finite, the long way. p: gx, x, target, z, g, and by how much g steps on from row to row: 1 or 0 */
+static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
 {
     const T *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
-    const int64_t *target = (const int64_t *)(const void *)p[2];
+    const int64_t *target = (const int64_t *)(const void *)p[2], step = *(const int64_t *)(const void *)p[5];
     T less[CT__ROWS_GROUP] = {0};
     for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
         const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
         for (int64_t k = 0; k < group; k++) less[k] = -z[r + k];
-        for (int64_t k = 0; k < group; k += LANES) STORE(less + k, NAME(expm1s)(LOAD(less + k)));
+        NAME(expm1_all)(less, group);
         for (int64_t k = 0; k < group; k++) {
             T *gx = (T *)(void *)p[0] + (r + k) * n;
             const T *x = (const T *)(const void *)p[1] + (r + k) * n;
             const int64_t t = target[r + k];
-            const T scale = g[(r + k) * step], here = x[t], shift = z[r + k];
-            if (shift <= 16) {
-                NAME(scaled_exps)(x, n, here, shift, scale, gx);
+            const T scale = g[(r + k) * step];
+            if (z[r + k] <= 16) {
+                NAME(scaled_exps)(x, n, x[t], z[r + k], scale, gx);
                 gx[t] = less[k] * scale;
             } else {
                 NAME(scaled_softmax)(x, n, t, scale, gx);
@@ -367,8 +394,6 @@ static void NAME(cross_entropy_slope)(int64_t rows, int64_t n, char *const *p, i
         }
     }
 }
-static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p) { NAME(cross_entropy_slope)(rows, n, p, 1); }
-static void NAME(cross_entropy_vjp_1)(int64_t rows, int64_t n, char *const *p) { NAME(cross_entropy_slope)(rows, n, p, 0); }
 
 /* ---- layer norm ---- */
 
