@@ -132,16 +132,17 @@ CT__INLINE double ct__mul_error_f64(double a, double b, double p)
 CT__INLINE float ct__pow2_f32(uint32_t n) { return ct__from_bits_f32((n + 127u) << 23); }
 CT__INLINE double ct__pow2_f64(uint64_t n) { return ct__from_bits_f64((n + 1023u) << 52); }
 
-/* x 2^n for results that may be subnormal or infinite: two factors, of which only the last one rounds. */
+/* x 2^n for results that may be subnormal or infinite, |n| <= 254 / 2046: two factors, of which only the last one rounds.
+   m = n + 2 bias is halved for their exponent fields. */
 CT__INLINE float ct__scale_f32(float x, uint32_t n)
 {
-    uint32_t h = ((n + 1024u) >> 1) - 512u;
-    return x * ct__pow2_f32(h) * ct__pow2_f32(n - h);
+    uint32_t m = n + 254u, h = m >> 1;
+    return x * ct__from_bits_f32(h << 23) * ct__from_bits_f32((m - h) << 23);
 }
 CT__INLINE double ct__scale_f64(double x, uint64_t n)
 {
-    uint64_t h = ((n + 8192u) >> 1) - 4096u;
-    return x * ct__pow2_f64(h) * ct__pow2_f64(n - h);
+    uint64_t m = n + 2046u, h = m >> 1;
+    return x * ct__from_bits_f64(h << 52) * ct__from_bits_f64((m - h) << 52);
 }
 
 /* ---- Rounding and roots ----------------------------------------------------------------------------------------- */
@@ -239,14 +240,14 @@ CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_f64(double x, double tail) /* e^(x
 /* exp: the parts put together; x is clamped where the result has long been 0 or inf. ulp 1.1 / 1.0 */
 CT__INLINE float ct__exp_f32(float x)
 {
-    float c = x > 89.0f ? 89.0f : x, d = c < -104.0f ? -104.0f : c;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(d);
+    float end = ct__with_sign_f32(104.0f, x), c = ct__abs_f32(x) > 104.0f ? end : x;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c);
     return ct__scale_f32(1.0f + e.p, e.n);
 }
 CT__INLINE double ct__exp_f64(double x)
 {
-    double c = x > 710.0 ? 710.0 : x, d = c < -746.0 ? -746.0 : c;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(d, 0.0);
+    double end = ct__with_sign_f64(746.0, x), c = ct__abs_f64(x) > 746.0 ? end : x;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 0.0);
     return ct__scale_f64(1.0 + e.p, e.n);
 }
 
