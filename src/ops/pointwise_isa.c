@@ -24,7 +24,7 @@
 #define NONZERO(a) AT(nonzero)(a)
 #define EXP(a) AT(ct__exp)(a)
 #define EXPM1(a) AT(ct__expm1)(a)
-#define LOG(a) AT(ct__log)(a)
+#define LOG(a) (far ? AT(ct__log)(a) : AT(ct__log_near)(a))
 #define LOG1P(a) AT(ct__log1p)(a)
 #define SQRT(a) AT(root)(a)
 #define RSQRT(a) AT(ct__rsqrt)(a)
@@ -48,12 +48,13 @@
 #define HYPOT(a, b) AT(ct__hypot)(a, b)
 #define LOGADDEXP(a, b) AT(ct__logaddexp)(a, b)
 
-/* Whether a kernel's formula has SIN, COS or TAN, whose loops ask where x is. */
+/* Kernels whose formula has SIN, COS, TAN or LOG of x ask first whether x is near (vmath.h). */
 static inline bool takes_angles(const char *kernel)
 {
     return !strcmp(kernel, "forward_sin") || !strcmp(kernel, "forward_cos") || !strcmp(kernel, "forward_tan") ||
            !strcmp(kernel, "slope_sin") || !strcmp(kernel, "slope_cos");
 }
+static inline bool takes_logarithms(const char *kernel) { return !strcmp(kernel, "forward_log"); }
 
 static inline float root_f32(float x) { return __builtin_sqrtf(x); }
 static inline double root_f64(double x) { return __builtin_sqrt(x); }
@@ -63,24 +64,28 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 #define LEAST FLT_MIN
 #define MOST FLT_MAX
 #define NEAR CT__NEAR_F32
+#define BITS uint32_t
 #include "ops/pointwise_loops.h"
 #undef T
 #undef SUFFIX
 #undef LEAST
 #undef MOST
 #undef NEAR
+#undef BITS
 
 #define T double
 #define SUFFIX f64
 #define LEAST DBL_MIN
 #define MOST DBL_MAX
 #define NEAR CT__NEAR_F64
+#define BITS uint64_t
 #include "ops/pointwise_loops.h"
 #undef T
 #undef SUFFIX
 #undef LEAST
 #undef MOST
 #undef NEAR
+#undef BITS
 
 /* ---- results that are bool, and selection ---- */
 

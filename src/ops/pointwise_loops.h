@@ -34,16 +34,29 @@ typedef double AT(parameter);
 static inline T AT(nonzero)(T x) { return x == 0 ? (T)1 : x; }
 static inline T AT(cut)(T x, T end) { return AT(choose)(x < -end, -end, AT(choose)(x > end, end, x)); }
 typedef T AT(parameter);
-enum { AT(ANGLES) = 512 };
-#define ANGLES AT(ANGLES)
-static __attribute__((noinline)) bool AT(all_near)(int64_t n, const T *x)
-{
-    int far = 0;
-    _Pragma("omp simd reduction(|:far)") for (int64_t i = 0; i < (n & -(int64_t)(CT__BLOCK / sizeof(T))); i++)
-    {
-        far |= AT(absolute)(x[i]) >= NEAR;
+/* Whether all of them are near: the largest key is below the limit. Keys are bit patterns, in which negative numbers and NaN come last. */
+#define ALL_BELOW(limit, key)                                                                                          \
+    {                                                                                                                  \
+        BITS worst = 0;                                                                                                \
+        _Pragma("omp simd reduction(max:worst)") for (int64_t i = 0; i < (n & -(int64_t)(CT__BLOCK / sizeof(T))); i++) \
+        {                                                                                                              \
+            const BITS u = key;                                                                                        \
+            worst = u > worst ? u : worst;                                                                             \
+        }                                                                                                              \
+        return worst < (limit);                                                                                        \
     }
-    return !far;
+static __attribute__((noinline)) bool AT(near_angles)(int64_t n, const T *x)
+    ALL_BELOW(AT(ct__bits)(NEAR), AT(ct__bits)(AT(ct__abs)(x[i])))
+static __attribute__((noinline)) bool AT(near_logarithms)(int64_t n, const T *x)
+    ALL_BELOW(AT(ct__bits)((T)INFINITY) - AT(ct__bits)(LEAST), AT(ct__bits)(x[i]) - AT(ct__bits)(LEAST))
+#undef ALL_BELOW
+static void AT(by_pieces)(ct__kernel kernel, int64_t n, char *const *p, int operands, const double *params)
+{
+    for (int64_t first = 0; first < n; first += PIECE) {
+        char *at[4];
+        for (int k = 0; k < operands; k++) at[k] = p[k] + first * (int64_t)sizeof(T);
+        kernel(n - first < PIECE ? n - first : PIECE, at, params);
+    }
 }
 static __attribute__((noinline)) T AT(any_sin)(T x) { return AT(ct__sin)(x); }
 static __attribute__((noinline)) T AT(any_cos)(T x) { return AT(ct__cos)(x); }
@@ -62,45 +75,47 @@ static __attribute__((noinline)) T AT(any_tan)(T x) { return AT(ct__tan)(x); }
     const T letter = at_##letter[i];                                                                                   \
     (void)letter;
 
-/* All elements, by the near functions of vmath.h; where x is an angle, piece by piece, and one by one where a piece has far elements. */
+/* All elements. Where a function has a fast form for near x alone, the kernel is called for one piece after the other, and a piece that has
+ * others takes the full form: angles one by one (they are calls), logarithms in vectors. */
 #ifdef INTEGERS
-#define FORMULA1(kernel, ...) BLOCKS(T) { __VA_ARGS__ }
+#define FORMULA1(kernel, operands, ...) BLOCKS(T) { __VA_ARGS__ }
 #else
-#define FORMULA1(kernel, ...)                                                                                          \
-    if (!takes_angles(#kernel)) {                                                                                      \
+#define FORMULA1(kernel, operands, ...)                                                                                \
+    if ((takes_angles(#kernel) || takes_logarithms(#kernel)) && n > PIECE) {                                           \
+        AT(by_pieces)(AT(kernel), n, p, operands, params);                                                             \
+    } else if (takes_angles(#kernel) && !AT(near_angles)(n, at_x)) {                                                   \
+        enum { far = 1 };                                                                                              \
+        for (int64_t i = 0; i < n; i++) { __VA_ARGS__ }                                                                \
+    } else if (takes_logarithms(#kernel) && !AT(near_logarithms)(n, at_x)) {                                           \
+        enum { far = 1 };                                                                                              \
+        BLOCKS(T) { __VA_ARGS__ }                                                                                      \
+    } else {                                                                                                           \
         enum { far = 0 };                                                                                              \
         BLOCKS(T) { __VA_ARGS__ }                                                                                      \
-    } else for (int64_t first = 0; first < n; first += ANGLES) {                                                       \
-        const int64_t count = n - first < ANGLES ? n - first : ANGLES;                                                 \
-        if (AT(all_near)(count, at_x + first)) {                                                                       \
-            enum { far = 0 };                                                                                          \
-            PIECE(T, first, count) { __VA_ARGS__ }                                                                     \
-        } else {                                                                                                       \
-            enum { far = 1 };                                                                                          \
-            for (int64_t i = first; i < first + count; i++) { __VA_ARGS__ }                                            \
-        }                                                                                                              \
     }
 #endif
 
 #define FORWARD1(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
     OPERAND(x, 1)                                                                                                      \
-    FORMULA1(forward_##name, VALUE(x) out[i] = f;)                                                                     \
+    FORMULA1(forward_##name, 2, VALUE(x) out[i] = f;)                                                                     \
     }
 #define FORWARD2(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
     OPERAND(x, 1) OPERAND(y, 2)                                                                                        \
+    enum { far = 1 };                                                                                                  \
     BLOCKS(T) { VALUE(x) VALUE(y) out[i] = f; }                                                                             \
     }
 /* d = g * slope; operands that the slope does not read may point anywhere readable. */
 #define SLOPE1(name, slope)                                                                                            \
     BEGIN_KERNEL(slope_##name)                                                                                         \
     OPERAND(g, 1) OPERAND(x, 2) OPERAND(y, 3)                                                                          \
-    FORMULA1(slope_##name, VALUE(g) VALUE(x) VALUE(y) out[i] = MUL(g, slope);)                                         \
+    FORMULA1(slope_##name, 4, VALUE(g) VALUE(x) VALUE(y) out[i] = MUL(g, slope);)                                         \
     }
 #define SLOPE2(name, slope)                                                                                            \
     BEGIN_KERNEL(slope_##name)                                                                                         \
     OPERAND(g, 1) OPERAND(x, 2) OPERAND(y, 3) OPERAND(z, 4)                                                            \
+    enum { far = 1 };                                                                                                  \
     BLOCKS(T) { VALUE(g) VALUE(x) VALUE(y) VALUE(z) out[i] = MUL(g, slope); }                                               \
     }
 
@@ -130,7 +145,6 @@ static __attribute__((noinline)) T AT(any_tan)(T x) { return AT(ct__tan)(x); }
 #undef VALUE
 #undef FORMULA1
 #undef FORWARD1
-#undef ANGLES
 #undef FORWARD2
 #undef SLOPE1
 #undef SLOPE2

@@ -15,10 +15,8 @@
 #define AT(name) CAT(name, SUFFIX) /* name_f32 */
 
 #define SIMD _Pragma("omp simd")
-/* i over `count` elements from `first` on, whole blocks of results of a type. */
-#define PIECE(RESULT, first, count)                                                                                    \
-    SIMD for (int64_t i = first; i < (first) + ((count) & -(int64_t)(CT__BLOCK / sizeof(RESULT))); i++)
-#define BLOCKS(RESULT) PIECE(RESULT, 0, n)
+#define BLOCKS(RESULT) SIMD for (int64_t i = 0; i < (n & -(int64_t)(CT__BLOCK / sizeof(RESULT))); i++)
+enum { PIECE = 2048 }; /* elements that are looked over before they are computed */
 
 #define NUM(v) ((T)(v))
 #define WHERE(c, a, b) AT(choose)(c, a, b) /* a function: gcc vectorises a choice only between values that are there */

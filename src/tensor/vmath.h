@@ -408,15 +408,14 @@ CT__INLINE ct__log_parts_f64 ct__log_parts_of_f64(double x)
     return (ct__log_parts_f64){ct__from_bits_f64((u & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu), k};
 }
 
-/* k ln 2 + log(1 + f), f in [-0.293, 0.415].  float32: log(1 + f) = f - f^2/2 + f^3 L(f), L of degree 7, off by 2^-27.
+/* k ln 2 + log(1 + f), f in [-0.293, 0.415].  float32: log(1 + f) = f + f^2 L(f), L of degree 8, off by 2^-27.
    float64: s = f/(2 + f), |s| <= 0.172: log(1 + f) = 2 atanh s = f - f^2/2 + s (f^2/2 + s^2 L(s^2)), L of degree 6, off
    by 2^-59. k times the head of ln 2 is exact. */
 CT__INLINE float ct__log_join_f32(float f, float k)
 {
-    float l = CT__POLY7(f, 0x1.55554ap-2f, -0x1.00022p-2f, 0x1.99a59ep-3f, -0x1.547886p-3f, 0x1.226dc6p-3f,
+    float l = CT__POLY8(f, -0.5f, 0x1.55554ap-2f, -0x1.00022p-2f, 0x1.99a59ep-3f, -0x1.547886p-3f, 0x1.226dc6p-3f,
         -0x1.0ce032p-3f, 0x1.07d3ccp-3f, -0x1.41f5c6p-4f);
-    float h = 0.5f * f * f, c = CT__FMA(f * f, f * l, k * 0x1.7f7d1cp-20f);
-    return CT__FMA(k, 0x1.62e4p-1f, f - (h - c));
+    return CT__FMA(k, 0x1.62e4p-1f, f + CT__FMA(f * f, l, k * 0x1.7f7d1cp-20f));
 }
 CT__INLINE double ct__log_join_f64(double f, double k)
 {
@@ -441,7 +440,19 @@ CT__INLINE double ct__log_ends_f64(double x, double y)
     return x == 0.0 ? -CT__INF_F64 : y;
 }
 
-/* log: subnormals are scaled up first. ulp 0.9 / 0.8 */
+/* log of a normal, positive, finite number. ulp 0.9 / 0.8 */
+CT__INLINE float ct__log_near_f32(float x)
+{
+    ct__log_parts_f32 a = ct__log_parts_of_f32(x);
+    return ct__log_join_f32(a.m - 1.0f, a.k);
+}
+CT__INLINE double ct__log_near_f64(double x)
+{
+    ct__log_parts_f64 a = ct__log_parts_of_f64(x);
+    return ct__log_join_f64(a.m - 1.0, a.k);
+}
+
+/* log of all others as well, with the same bits: subnormals are scaled up first. */
 CT__INLINE float ct__log_f32(float x)
 {
     float up = x * 0x1p23f, normal = x < 0x1p-126f ? up : x, shift = x < 0x1p-126f ? 23.0f : 0.0f;
