@@ -120,6 +120,8 @@ CT__INLINE double ct__mul_error_f64(double a, double b, double p)
 #define CT__POLY16(x, a, ...) CT__FMA(x, CT__POLY15(x, __VA_ARGS__), a)
 #define CT__POLY17(x, a, ...) CT__FMA(x, CT__POLY16(x, __VA_ARGS__), a)
 
+/* Where a chain of steps is long, the even and the odd powers make two: p(x) = e(x^2) + x o(x^2), as many steps in half the time. */
+
 /* x + CT__MAGIC rounds x to an integer (half to even) and leaves it in the low bits of the sum; |x| < 2^22 or 2^51. */
 #define CT__MAGIC_F32 0x1.8p23f
 #define CT__MAGIC_F64 0x1.8p52
@@ -224,17 +226,18 @@ CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_f32(float x) /* |x| <= 2^9 */
 {
     float t = CT__FMA(x, 0x1.715476p+0f, CT__MAGIC_F32), n = t - CT__MAGIC_F32;
     float r = CT__FMA(n, -0x1.7f7d1cp-20f, CT__FMA(n, -0x1.62e4p-1f, x));
-    float e = CT__POLY4(r, 0x1p-1f, 0x1.5554aep-3f, 0x1.555488p-5f, 0x1.12288p-7f, 0x1.6d97fap-10f);
-    return (ct__exp_parts_f32){CT__FMA(r * r, e, r), ct__bits_f32(t) - ct__bits_f32(CT__MAGIC_F32)};
+    float z = r * r, e = CT__FMA(r, CT__POLY1(z, 0x1.5554aep-3f, 0x1.12288p-7f), CT__POLY2(z, 0x1p-1f, 0x1.555488p-5f,
+        0x1.6d97fap-10f));
+    return (ct__exp_parts_f32){CT__FMA(z, e, r), ct__bits_f32(t) - ct__bits_f32(CT__MAGIC_F32)};
 }
 CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_f64(double x, double tail) /* e^(x + tail), |x| <= 2^11 */
 {
     double t = CT__FMA(x, 0x1.71547652b82fep+0, CT__MAGIC_F64), n = t - CT__MAGIC_F64;
     double r = CT__FMA(n, -0x1.ef35793c76730p-45, CT__FMA(n, -0x1.62e42fefa3800p-1, x)) + tail;
-    double e = CT__POLY10(r, 0x1p-1, 0x1.5555555555559p-3, 0x1.555555555555ap-5, 0x1.111111110f67dp-7,
-        0x1.6c16c16c14428p-10, 0x1.a01a01affb53bp-13, 0x1.a01a01b0c907cp-16, 0x1.71ddf815db119p-19,
-        0x1.27e4c572d1236p-22, 0x1.af5f342fab854p-26, 0x1.1f95b29b13799p-29);
-    return (ct__exp_parts_f64){CT__FMA(r * r, e, r), ct__bits_f64(t) - ct__bits_f64(CT__MAGIC_F64)};
+    double z = r * r, e = CT__FMA(r, CT__POLY4(z, 0x1.5555555555559p-3, 0x1.111111110f67dp-7, 0x1.a01a01affb53bp-13,
+        0x1.71ddf815db119p-19, 0x1.af5f342fab854p-26), CT__POLY5(z, 0x1p-1, 0x1.555555555555ap-5,
+        0x1.6c16c16c14428p-10, 0x1.a01a01b0c907cp-16, 0x1.27e4c572d1236p-22, 0x1.1f95b29b13799p-29));
+    return (ct__exp_parts_f64){CT__FMA(z, e, r), ct__bits_f64(t) - ct__bits_f64(CT__MAGIC_F64)};
 }
 
 /* exp: the parts put together; x is clamped where the result has long been 0 or inf. ulp 1.1 / 1.0 */
@@ -413,15 +416,15 @@ CT__INLINE ct__log_parts_f64 ct__log_parts_of_f64(double x)
    by 2^-59. k times the head of ln 2 is exact. */
 CT__INLINE float ct__log_join_f32(float f, float k)
 {
-    float l = CT__POLY8(f, -0.5f, 0x1.55554ap-2f, -0x1.00022p-2f, 0x1.99a59ep-3f, -0x1.547886p-3f, 0x1.226dc6p-3f,
-        -0x1.0ce032p-3f, 0x1.07d3ccp-3f, -0x1.41f5c6p-4f);
-    return CT__FMA(k, 0x1.62e4p-1f, f + CT__FMA(f * f, l, k * 0x1.7f7d1cp-20f));
+    float z = f * f, l = CT__FMA(f, CT__POLY3(z, 0x1.55554ap-2f, 0x1.99a59ep-3f, 0x1.226dc6p-3f, 0x1.07d3ccp-3f), CT__POLY4(z,
+        -0.5f, -0x1.00022p-2f, -0x1.547886p-3f, -0x1.0ce032p-3f, -0x1.41f5c6p-4f));
+    return CT__FMA(k, 0x1.62e4p-1f, f + CT__FMA(z, l, k * 0x1.7f7d1cp-20f));
 }
 CT__INLINE double ct__log_join_f64(double f, double k)
 {
-    double s = f / (2.0 + f), z = s * s, h = 0.5 * f * f;
-    double l = CT__POLY6(z, 0x1.5555555555592p-1, 0x1.999999997fd72p-2, 0x1.24924941f5859p-2, 0x1.c71c520574fep-3,
-        0x1.74663fc5c8554p-3, 0x1.39a1a2f1d14bcp-3, 0x1.2f0660647c0f5p-3);
+    double s = f / (2.0 + f), z = s * s, w = z * z, h = 0.5 * f * f;
+    double l = CT__FMA(z, CT__POLY2(w, 0x1.999999997fd72p-2, 0x1.c71c520574fep-3, 0x1.39a1a2f1d14bcp-3), CT__POLY3(w,
+        0x1.5555555555592p-1, 0x1.24924941f5859p-2, 0x1.74663fc5c8554p-3, 0x1.2f0660647c0f5p-3));
     double c = CT__FMA(s, CT__FMA(z, l, h), k * 0x1.ef35793c76730p-45);
     return CT__FMA(k, 0x1.62e42fefa3800p-1, f - (h - c));
 }
@@ -610,9 +613,10 @@ CT__INLINE float ct__sin_half_f32(float r)
 }
 CT__INLINE double ct__sin_half_f64(double r)
 {
-    double z = r * r;
-    double s = CT__POLY7(z, -0x1.5555555555555p-3, 0x1.11111111110c8p-7, -0x1.a01a01a014d6fp-13, 0x1.71de3a52a215p-19,
-        -0x1.ae6454d62b89ap-26, 0x1.6123cdc6599e8p-33, -0x1.ae43ca25f0d17p-41, 0x1.883bb79ab3cffp-49);
+    double z = r * r, w = z * z;
+    double s = CT__FMA(z, CT__POLY3(w, 0x1.11111111110c8p-7, 0x1.71de3a52a215p-19, 0x1.6123cdc6599e8p-33,
+        0x1.883bb79ab3cffp-49), CT__POLY3(w, -0x1.5555555555555p-3, -0x1.a01a01a014d6fp-13, -0x1.ae6454d62b89ap-26,
+        -0x1.ae43ca25f0d17p-41));
     return CT__FMA(r * z, s, r);
 }
 
@@ -854,16 +858,16 @@ CT__INLINE float ct__erf_f32(float x)
 }
 CT__INLINE double ct__erf_f64(double x)
 {
-    double a = ct__abs_f64(x), z = a * a, c = a > 6.0 ? 6.0 : a, u = c - 3.0;
-    double p = CT__POLY12(z, 0x1.06eba8214db69p-3, -0x1.812746b0379e6p-2, 0x1.ce2f21a042b34p-4,
-        -0x1.b82ce31284f38p-6, 0x1.565bcd0dbd921p-8, -0x1.c02db3db49762p-11, 0x1.f9a321e4b84f9p-14,
-        -0x1.f4d1e434bc0cfp-17, 0x1.b9df305cad6f7p-20, -0x1.5f1f40faeea79p-23, 0x1.f7b99d7c8709ap-27,
-        -0x1.38ac2290d3965p-30, 0x1.062759c5be8ecp-34);
-    double q = CT__POLY17(u, -0x1.b869b65a8e08ap+0, -0x1.370b35013b09bp-2, 0x1.5d06cc991f2fp-5,
-        -0x1.e5bee936de2dbp-8, 0x1.62c3201d70cfp-10, -0x1.01a0575c5c793p-12, 0x1.696794e9f371dp-15,
-        -0x1.dd80fa1fdc0bcp-18, 0x1.1e9595dc09733p-20, -0x1.2907f6172294bp-23, 0x1.7f6ad7cc0b027p-27,
-        0x1.0d52514b5bed6p-29, 0x1.30fee6152fe27p-31, 0x1.da4f36270dbcbp-32, -0x1.0b951a3a87805p-32,
-        -0x1.439c739644dc7p-33, -0x1.953bbdbf69f13p-35, -0x1.5644387d05cfcp-38);
+    double a = ct__abs_f64(x), z = a * a, w = z * z, c = a > 6.0 ? 6.0 : a, u = c - 3.0, v = u * u;
+    double p = CT__FMA(z, CT__POLY5(w, -0x1.812746b0379e6p-2, -0x1.b82ce31284f38p-6, -0x1.c02db3db49762p-11,
+        -0x1.f4d1e434bc0cfp-17, -0x1.5f1f40faeea79p-23, -0x1.38ac2290d3965p-30), CT__POLY6(w, 0x1.06eba8214db69p-3,
+        0x1.ce2f21a042b34p-4, 0x1.565bcd0dbd921p-8, 0x1.f9a321e4b84f9p-14, 0x1.b9df305cad6f7p-20,
+        0x1.f7b99d7c8709ap-27, 0x1.062759c5be8ecp-34));
+    double q = CT__FMA(u, CT__POLY8(v, -0x1.370b35013b09bp-2, -0x1.e5bee936de2dbp-8, -0x1.01a0575c5c793p-12,
+        -0x1.dd80fa1fdc0bcp-18, -0x1.2907f6172294bp-23, 0x1.0d52514b5bed6p-29, 0x1.da4f36270dbcbp-32,
+        -0x1.439c739644dc7p-33, -0x1.5644387d05cfcp-38), CT__POLY8(v, -0x1.b869b65a8e08ap+0, 0x1.5d06cc991f2fp-5,
+        0x1.62c3201d70cfp-10, 0x1.696794e9f371dp-15, 0x1.1e9595dc09733p-20, 0x1.7f6ad7cc0b027p-27,
+        0x1.30fee6152fe27p-31, -0x1.0b951a3a87805p-32, -0x1.953bbdbf69f13p-35));
     c = c < 1.0 ? 1.0 : c;
     ct__exp_parts_f64 e = ct__exp_parts_of_f64(CT__FMA(-c, c, q), 0.0);
     double s = ct__pow2_f64(e.n), big = 1.0 - CT__FMA(s, e.p, s), small = CT__FMA(a, p, a);
