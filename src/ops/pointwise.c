@@ -45,6 +45,10 @@ enum { SMALL = 1 << 16 }; /* elements that are no work for two threads */
 
 void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
 {
+    if (t[0]->count == 1 && t[0]->dtype <= CT_F64) {
+        ct__pointwise_kernels->run_one[t[0]->dtype](kernel, t, count, params);
+        return;
+    }
     ct__blocks b;
     b.params[0] = params ? params[0] : 0;
     b.params[1] = params ? params[1] : 0;

@@ -92,20 +92,30 @@ static inline __attribute__((always_inline)) void run_part(const ct__blocks *b, 
     store_part(p[0] + from, block[0], bytes);
 }
 
-static void run_one_f32(const ct__blocks *b, char *const *p) { run_part(b, 4, p, 0); }
-static void run_rest(const ct__blocks *b, size_t bytes, char *const *p, int64_t from) { run_part(b, bytes, p, from); }
-
 static void run_blocks(int64_t n, char *const *p, const double *params)
 {
     const ct__blocks *b = (const ct__blocks *)(const void *)params;
     const int64_t bytes = n * b->size[0], whole = bytes & -(int64_t)CT__BLOCK;
-    if (bytes == 4) {
-        run_one_f32(b, p);
-        return;
-    }
     if (whole) b->kernel(n & -(int64_t)b->block, p, params);
-    if (whole < bytes) run_rest(b, (size_t)(bytes - whole), p, whole);
+    if (whole < bytes) run_part(b, (size_t)(bytes - whole), p, whole);
 }
+
+/* One scalar, straight from the tensors: the way of an operation that costs a few nanoseconds in all. */
+static inline __attribute__((always_inline)) void run_scalar(ct__kernel kernel, ct_tensor *const *t, int count, size_t bytes,
+                                                             const double *params)
+{
+    static const double none[2];
+    _Alignas(CT__BLOCK) char block[PART_OPERANDS][CT__BLOCK];
+    char *at[PART_OPERANDS] = {block[0], block[1], block[2], block[3], block[4]};
+    load_part(block[1], t[1]->data, bytes);
+    if (count > 2) load_part(block[2], t[2]->data, bytes);
+    if (count > 3) load_part(block[3], t[3]->data, bytes);
+    if (count > 4) load_part(block[4], t[4]->data, bytes);
+    kernel(CT__BLOCK / (int64_t)bytes, at, params ? params : none);
+    memcpy(t[0]->data, block[0], bytes);
+}
+static void run_f32(ct__kernel kernel, ct_tensor *const *t, int count, const double *params) { run_scalar(kernel, t, count, 4, params); }
+static void run_f64(ct__kernel kernel, ct_tensor *const *t, int count, const double *params) { run_scalar(kernel, t, count, 8, params); }
 
 /* The same where elements have sizes of their own. */
 static void run_mixed(int64_t n, char *const *p, const double *params)

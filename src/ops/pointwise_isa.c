@@ -142,5 +142,5 @@ const ct__pointwise_table CAT(ct__pointwise, CT__ISA) = {
     .eq = COMPARISONS(eq), .ne = COMPARISONS(ne), .lt = COMPARISONS(lt), .le = COMPARISONS(le), .gt = COMPARISONS(gt), .ge = COMPARISONS(ge),
     .isnan = {isnan_f32, isnan_f64}, .isinf = {isinf_f32, isinf_f64}, .isfinite = {isfinite_f32, isfinite_f64},
     .logical_and = ct__logical_and, .logical_or = ct__logical_or, .logical_xor = ct__logical_xor, .logical_not = ct__logical_not,
-    .where = {where_1, where_4, where_8}, .run_blocks = run_blocks, .run_mixed = run_mixed,
+    .where = {where_1, where_4, where_8}, .run_blocks = run_blocks, .run_mixed = run_mixed, .run_one = {run_f32, run_f64},
 };
