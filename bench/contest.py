@@ -70,6 +70,21 @@ def find_library(variable, patterns):
     return None
 
 
+def find_openblas():
+    """(path, whether it picks its kernels by the processor). The one of PyPI's scipy-openblas32, which is current, where the peers'
+    interpreter has it; else the system's, for which some machines name the kernels in OPENBLAS_CORETYPE, as older ones fail there."""
+    if os.environ.get("COTANGENT_OPENBLAS"):
+        return os.environ["COTANGENT_OPENBLAS"], False
+    interpreter = shutil.which(os.environ.get("COTANGENT_PEERS", "python3"))
+    ask = "import scipy_openblas32 as s; print(s.get_lib_dir() + '/lib' + s.get_library() + '.so')"
+    if interpreter:
+        found = subprocess.run([interpreter, "-c", ask], capture_output=True, text=True).stdout.strip()
+        if found and pathlib.Path(found).exists():
+            return found, True
+    return find_library("COTANGENT_OPENBLAS",
+                        ["*/openblas-pthread/libopenblas.so.0", "*/libopenblas.so.0", "libopenblas.so*"]), False
+
+
 def find_peers():
     """[(name, interpreter)] of the peers that can be imported."""
     found = []
@@ -89,8 +104,7 @@ class Contest:
     def __init__(self, program, options, threads):
         self.program, self.options, self.threads = program, options, threads
         self.failures, self.processes = [], []
-        self.openblas = find_library("COTANGENT_OPENBLAS",
-                                     ["*/openblas-pthread/libopenblas.so.0", "*/libopenblas.so.0", "libopenblas.so*"])
+        self.openblas, self.openblas_is_current = find_openblas()
         self.sleef = find_library("COTANGENT_SLEEF", ["*/libsleef.so.3", "libsleef.so*"])
         self.peers = [] if options.no_peers else find_peers()
         for n in threads:
@@ -105,6 +119,9 @@ class Contest:
         env.pop("OMP_WAIT_POLICY", None)
         if not self.options.active:
             env["OMP_WAIT_POLICY"] = "passive"
+        if self.openblas_is_current:
+            for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+                env.pop(variable, None)
         if self.sleef:
             env["COTANGENT_SLEEF"] = self.sleef
         if threads == 1:
@@ -215,8 +232,8 @@ class Contest:
             "clock": "processor" if self.options.cpu else "wall",
             "wait_policy": "unset" if self.options.active else "passive",
             "peers": versions,
-            "openblas": bool(self.openblas),
-            "sleef": bool(self.sleef),
+            "openblas": pathlib.Path(self.openblas).name if self.openblas else None,
+            "sleef": pathlib.Path(self.sleef).name if self.sleef else None,
         }
 
     def start_up(self):

@@ -6,6 +6,7 @@
 #include <blis.h>
 #include <dlfcn.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined __AVX__
@@ -281,12 +282,21 @@ void hardware_choose_blis(hardware_list *list)
     }
 }
 
+/* A function by its name, or as PyPI's scipy-openblas32 has it. */
+static void *openblas_function(void *library, const char *name)
+{
+    char prefixed[64];
+    snprintf(prefixed, sizeof prefixed, "scipy_%s", name);
+    void *found = dlsym(library, name);
+    return found ? found : dlsym(library, prefixed);
+}
+
 bool hardware_load_openblas(const char *path, int threads)
 {
     void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!library) return false;
     void (*set_threads)(int) = NULL;
-    void *found = dlsym(library, "cblas_sgemm"), *setter = dlsym(library, "openblas_set_num_threads");
+    void *found = openblas_function(library, "cblas_sgemm"), *setter = openblas_function(library, "openblas_set_num_threads");
     if (!found || !setter) return false;
     memcpy(&openblas_gemm, &found, sizeof found); /* ISO C has no cast from an object's pointer to a function's */
     memcpy(&set_threads, &setter, sizeof setter);

@@ -229,7 +229,7 @@ def describe(about):
     peers = ", ".join(f"{SHOWN[n]} {v}" for n, v in about["peers"].items()) or "no peers"
     load = ", ".join(f"{x:.1f}" for x in about["load"])
     busy = "Processor time, with one thread alone, since the machine was busy: no figures to quote. "
-    libraries = ", ".join(f"{n} {'found' if about[k] else 'not found'}" for n, k in (("OpenBLAS", "openblas"), ("SLEEF", "sleef")))
+    libraries = ", ".join(f"{n} {about[k] or 'not found'}" for n, k in (("OpenBLAS", "openblas"), ("SLEEF", "sleef")))
     return (f"{about['date']}, {about['processor']}, {about['processors']} processors, kernels {about['instruction_set']}; "
             f"{peers}; {libraries}. "
             f"{about['rounds']} rounds, turns of {1e3 * about['turn']:g} ms, OMP_WAIT_POLICY {about['wait_policy']}; "
