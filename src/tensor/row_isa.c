@@ -65,11 +65,12 @@ typedef int64_t vector_i64 __attribute__((vector_size(16)));
 #define SUFFIX f32
 #define EXP_LEAST -104.0f
 #define EXP_MOST 88.0f
-#define EXP(x) exp_f32(x)
-static inline float exp_f32(float x)
+#define N uint32_t
+static inline float exp_parts_f32(float x, N *n)
 {
     const ct__exp_parts_f32 e = ct__exp_parts_of_f32(x);
-    return ct__scale_f32(1.0f + e.p, e.n);
+    *n = e.n;
+    return 1.0f + e.p;
 }
 #if defined __AVX512F__
 #define V __m512
@@ -85,6 +86,11 @@ static inline float exp_f32(float x)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_ps_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_ps(x)
 #define GREATEST_OF(x) _mm512_reduce_max_ps(x)
+static inline void scale_f32(float *y, const N *n)
+{
+    STORE(y, _mm512_scalef_ps(LOAD(y), _mm512_cvtepi32_ps(_mm512_loadu_si512(n))));
+}
+#define SCALES
 #elif defined __AVX2__ && defined __FMA__
 #define V __m256
 #define LANES 8
@@ -116,11 +122,12 @@ static inline float exp_f32(float x)
 #define SUFFIX f64
 #define EXP_LEAST -746.0
 #define EXP_MOST 709.0
-#define EXP(x) exp_f64(x)
-static inline double exp_f64(double x)
+#define N uint64_t
+static inline double exp_parts_f64(double x, N *n)
 {
     const ct__exp_parts_f64 e = ct__exp_parts_of_f64(x, 0.0);
-    return ct__scale_f64(1.0 + e.p, e.n);
+    *n = e.n;
+    return 1.0 + e.p;
 }
 #if defined __AVX512F__
 #define V __m512d
@@ -136,6 +143,11 @@ static inline double exp_f64(double x)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_pd_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_pd(x)
 #define GREATEST_OF(x) _mm512_reduce_max_pd(x)
+static inline void scale_f64(double *y, const N *n)
+{
+    STORE(y, _mm512_scalef_pd(LOAD(y), _mm512_cvtepi64_pd(_mm512_loadu_si512(n))));
+}
+#define SCALES
 #elif defined __AVX2__ && defined __FMA__
 #define V __m256d
 #define LANES 4

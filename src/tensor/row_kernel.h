@@ -2,7 +2,8 @@
  * row_kernel.h - softmax, cross-entropy and layer norm on contiguous rows of one float type; row_isa.c includes it for f32 and
  * f64 with these defined, and it ends by undefining them:
  *     T, HUGE, SUFFIX        the type, its largest finite value, its name in functions (f32)
- *     EXP(x)                 e^x for EXP_LEAST <= x <= EXP_MOST; below it is 0
+ *     EXP_LEAST, EXP_MOST    e^x is 0 below the one, and finite up to the other
+ *     N, exp_parts(x, &n), scale(y, n)   e^x = y 2^n for x between; LANES of y times 2^n, in place
  *     V, LANES               a vector of T
  *     SPREAD, LOAD, STORE    one value in all lanes; to and from any address
  *     LOAD_SOME(p, n, fill), STORE_SOME(p, x, n)     the first n lanes, n < LANES
@@ -28,6 +29,22 @@
         const int m = (int)((n) - i);                                                                                         \
         if (m > 0) last;                                                                                                      \
     } while (0)
+
+/* The same with an index h of one of several sums, so that none waits for itself: body(h, i) and last(h, i). */
+#define EACH_OF_4(n, body, last)                                                                                              \
+    do {                                                                                                                      \
+        int64_t i = 0;                                                                                                        \
+        for (; i + 4 * LANES <= (n); i += 4 * LANES) {                                                                        \
+            body(0, i);                                                                                                       \
+            body(1, i + LANES);                                                                                               \
+            body(2, i + 2 * LANES);                                                                                           \
+            body(3, i + 3 * LANES);                                                                                           \
+        }                                                                                                                     \
+        for (; i + LANES <= (n); i += LANES) body(0, i);                                                                      \
+        const int m = (int)((n) - i);                                                                                         \
+        if (m > 0) last(1, i);                                                                                                \
+    } while (0)
+#define SUM_OF_4(s) SUM_OF((s[0] + s[1]) + (s[2] + s[3]))
 
 /* ---- vectors ---- */
 
@@ -66,39 +83,42 @@ static inline T NAME(greatest_of)(V x)
 #endif
 
 
-/* e^x for x that is hardly above 0; compilers turn the loop into a line of vectors. Where the result is 0 it is put in place, not
- * computed: processors take their time for what underflows, and masked scores are -inf by the row. */
-static inline V NAME(exps)(V x)
+#ifndef SCALES
+static inline void NAME(scale)(T *y, const N *n)
 {
-    _Alignas(64) T a[LANES];
+#pragma omp simd
+    for (int k = 0; k < LANES; k++) y[k] = NAME(ct__scale)(y[k], n[k]);
+}
+#endif
+
+/* e^x for x that is hardly above 0, or where it is clipped in the end anyway; 0 in place of 1 for `but_1`. Compilers turn the loops
+ * into lines of vectors. Where the result is 0 it is put in place, not computed: processors take their time for what underflows,
+ * and masked scores are -inf by the row. */
+static inline V NAME(exps_of)(V x, bool but_1)
+{
+    _Alignas(64) T a[LANES], y[LANES];
+    _Alignas(64) N n[LANES];
     x = LESSER(SPREAD(EXP_MOST), x);
     memcpy(a, &x, sizeof a);
 #pragma omp simd
     for (int k = 0; k < LANES; k++) {
-        const T y = EXP(a[k] < EXP_LEAST ? 0 : a[k]);
-        a[k] = a[k] < EXP_LEAST ? 0 : y;
+        const T least = a[k] < EXP_LEAST ? 0 : a[k], f = NAME(exp_parts)(least, &n[k]);
+        y[k] = f;
     }
-    memcpy(&x, a, sizeof a);
+    NAME(scale)(y, n);
+#pragma omp simd
+    for (int k = 0; k < LANES; k++) {
+        const T e = a[k] < EXP_LEAST ? 0 : y[k];
+        y[k] = but_1 && a[k] == 0 ? 0 : e;
+    }
+    memcpy(&x, y, sizeof y);
     return x;
 }
+static inline V NAME(exps)(V x) { return NAME(exps_of)(x, false); }
+static inline V NAME(exps_but_1)(V x) { return NAME(exps_of)(x, true); }
 
 /* For the last vector of a row: apart, for the sake of size. */
 static APART V NAME(exps_of_last)(V x) { return NAME(exps)(x); }
-
-/* The same, but 0 where d is 0. */
-static inline V NAME(exps_but_1)(V d)
-{
-    _Alignas(64) T a[LANES];
-    d = LESSER(SPREAD(EXP_MOST), d);
-    memcpy(a, &d, sizeof a);
-#pragma omp simd
-    for (int k = 0; k < LANES; k++) {
-        const T y = EXP(a[k] < EXP_LEAST ? 0 : a[k]), below = a[k] < EXP_LEAST ? 0 : y;
-        a[k] = a[k] == 0 ? 0 : below;
-    }
-    memcpy(&d, a, sizeof a);
-    return d;
-}
 
 /* l_k = f(l_k); there is room up to a whole vector. */
 static APART void NAME(log1p_all)(T *l, int64_t n)
@@ -156,9 +176,13 @@ static T NAME(total)(const T *x, int64_t n)
         const T left = NAME(total)(x, HALVES(n));
         return left + NAME(total)(x + HALVES(n), n - HALVES(n));
     }
-    V sum = SPREAD(0);
-    EACH(n, sum = sum + LOAD(x + i), sum = sum + LOAD_SOME(x + i, m, 0));
-    return SUM_OF(sum);
+    V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)};
+#define TERM(h, i) s[h] = s[h] + LOAD(x + (i))
+#define LAST(h, i) s[h] = s[h] + LOAD_SOME(x + (i), m, 0)
+    EACH_OF_4(n, TERM, LAST);
+#undef TERM
+#undef LAST
+    return SUM_OF_4(s);
 }
 
 static T NAME(dot)(const T *a, const T *b, int64_t n)
@@ -167,9 +191,13 @@ static T NAME(dot)(const T *a, const T *b, int64_t n)
         const T left = NAME(dot)(a, b, HALVES(n));
         return left + NAME(dot)(a + HALVES(n), b + HALVES(n), n - HALVES(n));
     }
-    V sum = SPREAD(0);
-    EACH(n, sum = MADD(LOAD(a + i), LOAD(b + i), sum), sum = MADD(LOAD_SOME(a + i, m, 0), LOAD_SOME(b + i, m, 0), sum));
-    return SUM_OF(sum);
+    V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)};
+#define TERM(h, i) s[h] = MADD(LOAD(a + (i)), LOAD(b + (i)), s[h])
+#define LAST(h, i) s[h] = MADD(LOAD_SOME(a + (i), m, 0), LOAD_SOME(b + (i), m, 0), s[h])
+    EACH_OF_4(n, TERM, LAST);
+#undef TERM
+#undef LAST
+    return SUM_OF_4(s);
 }
 
 /* The sum of e^d over d = x - top other than 0; adds to *tops how many are 0. Long rows in blocks that are combined in pairs. */
@@ -414,11 +442,14 @@ static void NAME(about)(const T *x, int64_t n, T mean, T *sum, T *squares)
         return;
     }
     const V a = SPREAD(mean);
-    V s = SPREAD(0), q = s, d;
-    EACH(n, (d = LOAD(x + i) - a, s = s + d, q = MADD(d, d, q)),
-         (d = LOAD_SOME(x + i, m, mean) - a, s = s + d, q = MADD(d, d, q)));
-    *sum = SUM_OF(s);
-    *squares = SUM_OF(q);
+    V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)}, q[4] = {s[0], s[0], s[0], s[0]}, d;
+#define TERM(h, i) (d = LOAD(x + (i)) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
+#define LAST(h, i) (d = LOAD_SOME(x + (i), m, mean) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
+    EACH_OF_4(n, TERM, LAST);
+#undef TERM
+#undef LAST
+    *sum = SUM_OF_4(s);
+    *squares = SUM_OF_4(q);
 }
 
 /* The mean of d corrects that of x, which is rounded; sum (d - low)^2 = sum d^2 - n low^2, where low is tiny. */
@@ -460,22 +491,26 @@ static void NAME(norm_sums)(const T *x, const T *g, const T *gamma, int64_t n, c
         return;
     }
     const NAME(moments) c = *at;
-    V s = SPREAD(0), q = s;
-#define ADD_TERMS(LOAD_X, LOAD_IT, STORE_IT)                                                                                  \
+    V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)}, q[4] = {s[0], s[0], s[0], s[0]};
+#define ADD_TERMS(k, i, LOAD_X, LOAD_IT, STORE_IT)                                                                            \
     {                                                                                                                         \
-        const V u = NORMAL(LOAD_X(x + i)), dy = LOAD_IT(g + i), h = dy * LOAD_IT(gamma + i);                                  \
-        s = s + h;                                                                                                            \
-        q = MADD(h, u, q);                                                                                                    \
-        STORE_IT(ggamma + i, MADD(dy, u, LOAD_IT(ggamma + i)));                                                               \
-        STORE_IT(gbeta + i, dy + LOAD_IT(gbeta + i));                                                                         \
+        const V u = NORMAL(LOAD_X(x + (i))), dy = LOAD_IT(g + (i)), h = dy * LOAD_IT(gamma + (i));                            \
+        s[k] = s[k] + h;                                                                                                      \
+        q[k] = MADD(h, u, q[k]);                                                                                              \
+        STORE_IT(ggamma + (i), MADD(dy, u, LOAD_IT(ggamma + (i))));                                                           \
+        STORE_IT(gbeta + (i), dy + LOAD_IT(gbeta + (i)));                                                                     \
     }
 #define LOAD_LAST(p) LOAD_SOME(p, m, 0)
 #define LOAD_LAST_X(p) LOAD_SOME(p, m, x[0]) /* u of the other lanes is finite if that of the row is */
 #define STORE_LAST(p, x) STORE_SOME(p, x, m)
-    EACH(n, ADD_TERMS(LOAD, LOAD, STORE), ADD_TERMS(LOAD_LAST_X, LOAD_LAST, STORE_LAST));
+#define TERM(k, i) ADD_TERMS(k, i, LOAD, LOAD, STORE)
+#define LAST(k, i) ADD_TERMS(k, i, LOAD_LAST_X, LOAD_LAST, STORE_LAST)
+    EACH_OF_4(n, TERM, LAST);
+#undef TERM
+#undef LAST
 #undef ADD_TERMS
-    sums[0] = SUM_OF(s);
-    sums[1] = SUM_OF(q);
+    sums[0] = SUM_OF_4(s);
+    sums[1] = SUM_OF_4(q);
 }
 
 /* gx = (h - mean h - u mean (h u)) inverse; p: gx, x, g, gamma, eps, ggamma, gbeta */
@@ -508,13 +543,18 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef STORE_LAST
 #undef NORMAL
 #undef EACH
+#undef EACH_OF_4
+#undef SUM_OF_4
 #undef HALVES
 #undef CHUNK
 #undef NAME
 #undef T
 #undef HUGE
 #undef SUFFIX
-#undef EXP
+#ifdef SCALES
+#undef SCALES
+#endif
+#undef N
 #undef EXP_LEAST
 #undef EXP_MOST
 #undef V
