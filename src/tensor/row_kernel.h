@@ -46,6 +46,11 @@
     } while (0)
 #define SUM_OF_4(s) SUM_OF((s[0] + s[1]) + (s[2] + s[3]))
 
+/* What lies n elements on: the same place of the next row, to be read, or to be written. Processors look ahead by themselves, but
+ * not over the passes that find their row in cache. */
+#define SOON(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + (uintptr_t)n * sizeof(T)))
+#define SOON_WRITTEN(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + (uintptr_t)n * sizeof(T)), 1)
+
 /* ---- vectors ---- */
 
 #ifdef M
@@ -82,7 +87,6 @@ static inline T NAME(greatest_of)(V x)
 }
 #endif
 
-
 #ifndef SCALES
 static inline void NAME(scale)(T *y, const N *n)
 {
@@ -91,9 +95,9 @@ static inline void NAME(scale)(T *y, const N *n)
 }
 #endif
 
-/* e^x for x that is hardly above 0, or where it is clipped in the end anyway; 0 in place of 1 for `but_1`. Compilers turn the loops
- * into lines of vectors. Where the result is 0 it is put in place, not computed: processors take their time for what underflows,
- * and masked scores are -inf by the row. */
+/* e^x, where x is clipped at EXP_MOST; for `but_1` with 0 in place of 1. Compilers turn the loops into lines of vectors. Where the
+ * result is 0 it is put in place, not computed: processors take their time for what underflows, and masked scores are -inf by the
+ * row. */
 static inline V NAME(exps_of)(V x, bool but_1)
 {
     _Alignas(64) T a[LANES], y[LANES];
@@ -430,20 +434,20 @@ typedef struct NAME(moments) {
     V mean, low, inverse;
 } NAME(moments);
 
-/* Sums of d = x - mean and of d^2. */
-static void NAME(about)(const T *x, int64_t n, T mean, T *sum, T *squares)
+/* Sums of d = x - mean and of d^2. `to` is where the results of x will stand. */
+static void NAME(about)(const T *x, int64_t n, T mean, T *sum, T *squares, const T *to)
 {
     if (n > CHUNK) {
         T more[2];
-        NAME(about)(x, HALVES(n), mean, sum, squares);
-        NAME(about)(x + HALVES(n), n - HALVES(n), mean, &more[0], &more[1]);
+        NAME(about)(x, HALVES(n), mean, sum, squares, to);
+        NAME(about)(x + HALVES(n), n - HALVES(n), mean, &more[0], &more[1], to + HALVES(n));
         *sum += more[0];
         *squares += more[1];
         return;
     }
     const V a = SPREAD(mean);
     V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)}, q[4] = {s[0], s[0], s[0], s[0]}, d;
-#define TERM(h, i) (d = LOAD(x + (i)) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
+#define TERM(h, i) (SOON(x + (i)), SOON_WRITTEN(to + (i)), d = LOAD(x + (i)) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
 #define LAST(h, i) (d = LOAD_SOME(x + (i), m, mean) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
     EACH_OF_4(n, TERM, LAST);
 #undef TERM
@@ -453,11 +457,11 @@ static void NAME(about)(const T *x, int64_t n, T mean, T *sum, T *squares)
 }
 
 /* The mean of d corrects that of x, which is rounded; sum (d - low)^2 = sum d^2 - n low^2, where low is tiny. */
-static NAME(moments) NAME(moments_of)(const T *x, int64_t n, T eps)
+static NAME(moments) NAME(moments_of)(const T *x, int64_t n, T eps, const T *to)
 {
     const T mean = NAME(total)(x, n) / (T)n;
     T sum, squares;
-    NAME(about)(x, n, mean, &sum, &squares);
+    NAME(about)(x, n, mean, &sum, &squares, to);
     const T low = sum / (T)n, variance = squares / (T)n - low * low, positive = variance < 0 ? 0 : variance;
     return (NAME(moments)){SPREAD(mean), SPREAD(low), SPREAD(NAME(ct__rsqrt)(positive + eps))};
 }
@@ -471,7 +475,7 @@ static void NAME(layer_norm)(int64_t rows, int64_t n, char *const *p)
     for (int64_t k = 0; k < rows; k++) {
         T *y = (T *)(void *)p[0] + k * n;
         const T *x = (const T *)(const void *)p[1] + k * n;
-        const NAME(moments) c = NAME(moments_of)(x, n, eps);
+        const NAME(moments) c = NAME(moments_of)(x, n, eps, y);
         EACH(n, STORE(y + i, MADD(NORMAL(LOAD(x + i)), LOAD(gamma + i), LOAD(beta + i))),
              STORE_SOME(y + i, MADD(NORMAL(LOAD_SOME(x + i, m, 0)), LOAD_SOME(gamma + i, m, 0), LOAD_SOME(beta + i, m, 0)), m));
     }
@@ -503,7 +507,11 @@ static void NAME(norm_sums)(const T *x, const T *g, const T *gamma, int64_t n, c
 #define LOAD_LAST(p) LOAD_SOME(p, m, 0)
 #define LOAD_LAST_X(p) LOAD_SOME(p, m, x[0]) /* u of the other lanes is finite if that of the row is */
 #define STORE_LAST(p, x) STORE_SOME(p, x, m)
-#define TERM(k, i) ADD_TERMS(k, i, LOAD, LOAD, STORE)
+#define TERM(k, i)                                                                                                            \
+    {                                                                                                                         \
+        SOON(g + (i));                                                                                                        \
+        ADD_TERMS(k, i, LOAD, LOAD, STORE)                                                                                    \
+    }
 #define LAST(k, i) ADD_TERMS(k, i, LOAD_LAST_X, LOAD_LAST, STORE_LAST)
     EACH_OF_4(n, TERM, LAST);
 #undef TERM
@@ -520,7 +528,7 @@ static void NAME(layer_norm_vjp)(int64_t rows, int64_t n, char *const *p)
     for (int64_t k = 0; k < rows; k++) {
         T *gx = p[0] ? (T *)(void *)p[0] + k * n : NULL, sums[2];
         const T *x = (const T *)(const void *)p[1] + k * n, *g = (const T *)(const void *)p[2] + k * n;
-        const NAME(moments) c = NAME(moments_of)(x, n, eps);
+        const NAME(moments) c = NAME(moments_of)(x, n, eps, gx);
         NAME(norm_sums)(x, g, gamma, n, &c, (T *)(void *)p[5], (T *)(void *)p[6], sums);
         if (!p[0]) continue;
         const V mean_h = SPREAD(sums[0] / (T)n), mean_hu = SPREAD(sums[1] / (T)n);
@@ -542,6 +550,8 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef LOAD_LAST_X
 #undef STORE_LAST
 #undef NORMAL
+#undef SOON
+#undef SOON_WRITTEN
 #undef EACH
 #undef EACH_OF_4
 #undef SUM_OF_4
