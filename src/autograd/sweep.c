@@ -14,20 +14,13 @@
 
 typedef ct__work work;
 
-/* A leaf's gradient waiting for the sweep's success. */
-typedef struct harvest {
-    struct harvest *next;
-    ct__node *leaf;
-    ct_tensor *grad;
-} harvest;
-
 typedef struct sweep {
     ct__tour tour; /* .everything: without targets */
     ct__target *targets;
     int n_targets;
     ct__queue queue;
-    work *leaves; /* those that were reached, linked by `later`: nothing waits for them, so they come last */
-    harvest *harvests;
+    work *leaves;  /* those that were reached, linked by `later`: nothing waits for them, so they come last */
+    work *harvest; /* those whose gradients wait for the sweep's success, likewise */
 } sweep;
 
 /* ---- sums of gradients ---- */
@@ -162,11 +155,8 @@ static bool harvest_leaf(sweep *s, work *w)
         return ct__fail(CT_ERROR_GRAPH, s->tour.operation,
                         "a gradient %s reached a leaf of shape %s: a rule or hook on the way is wrong",
                         ct__describe(g), ct__describe_shape(leaf->out_shapes[0]));
-    harvest *h = ct__slab_get(sizeof *h);
-    if (!h) return ct__fail_memory(s->tour.operation, sizeof *h);
-    *h = (harvest){.next = s->harvests, .leaf = leaf, .grad = g}; /* the tour keeps the node, and g is not needed there any more */
-    s->harvests = h;
-    w->g[0] = NULL;
+    w->later = s->harvest;
+    s->harvest = w;
     return true;
 }
 
@@ -339,29 +329,27 @@ static bool step_back(sweep *s, work *w)
 
 /* ---- the sweep ---- */
 
-static void commit(harvest *h, bool create_graph, bool ok)
+/* Gives the leaves what waits for them. */
+static void commit(work *harvest, bool create_graph)
 {
-    while (h) {
-        harvest *next = h->next;
-        ct__node *leaf = h->leaf;
-        if (ok && leaf->spent) {
+    for (work *w = harvest; w; w = w->later) {
+        ct__node *leaf = w->node;
+        ct_tensor *g = w->g[0];
+        if (leaf->spent) {
             if (leaf->grad) ct__release(leaf->grad);
             leaf->grad = NULL;
             leaf->spent = false;
         }
-        if (ok && h->grad && !leaf->grad) {
-            leaf->grad = h->grad;
-            h->grad = NULL;
-        } else if (ok && h->grad) {
-            leaf->grad = ct__grad_sum(leaf->grad, h->grad, !create_graph);
-        } else if (ok && !leaf->grad) {
+        if (g && !leaf->grad) {
+            leaf->grad = g; /* handed over */
+            w->g[0] = NULL;
+        } else if (g) {
+            leaf->grad = ct__grad_sum(leaf->grad, g, !create_graph);
+        } else if (!leaf->grad) {
             leaf->grad = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)leaf->out_shapes[0].rank,
                                                 leaf->out_shapes[0].dim));
             if (leaf->grad) ct__fill(leaf->grad, 0);
         }
-        if (h->grad) ct__release(h->grad);
-        ct__slab_put(h, sizeof *h);
-        h = next;
     }
 }
 
@@ -402,11 +390,11 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
     }
     for (work *w; ok && (w = next_of(&s)) != NULL;) {
         ok = process(&s, w);
-        ct__work_clear(w);
+        if (w != s.harvest) ct__work_clear(w);
         ct__scope_clear(scope);
     }
     ct__scope_end(scope);
-    commit(s.harvests, options.create_graph, ok);
+    if (ok) commit(s.harvest, options.create_graph);
     ct__tour_end(&s.tour);
     ct__queue_free(&s.queue);
     for (int i = 0; !ok && i < n_targets; i++) {
