@@ -47,6 +47,7 @@ __attribute__((constructor)) static void choose(void)
 static inline bool packs_b(const ct__matrix *b, int64_t rows, int64_t size)
 {
     if (b->column != 1) return b->columns > 1;
+    if (ct__gemm_own->narrow) return rows >= 12; /* then the last columns need no loop over lanes */
     return rows >= 48 && b->row * size >= (rows < 256 ? 4096 : 1024) && b->rows >= 32;
 }
 

@@ -31,8 +31,8 @@
 #define NARROW false
 #include "tensor/gemm_avx2.h"
 #else
-#define ROWS 4
-#define FOR_EACH_ROW UP_TO_4
+#define ROWS 6
+#define FOR_EACH_ROW UP_TO_6
 #define PARALLEL 1e6
 #define NARROW true
 #include "tensor/gemm_plain.h"
