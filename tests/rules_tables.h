@@ -75,6 +75,18 @@ static bool every_pair(int number, entry *e)
     return number < COUNT(pairs) && binary(e, pairs[number]);
 }
 
+/* Those of them that have elements: the ones before the empty ones. */
+static bool every_filled_pair(int number, entry *e)
+{
+    if (!every_pair(number, e)) return false;
+    for (int k = 0; k < 2; k++) {
+        for (int64_t i = 0; i < e->shape[k].rank; i++) {
+            if (e->shape[k].dim[i] == 0) return false;
+        }
+    }
+    return true;
+}
+
 /* ---- axes --------------------------------------------------------------------------------------------- */
 
 /* The axes of a shape as a set of bits, counted from the front or, in every other list, from the end. */

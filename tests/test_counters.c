@@ -21,11 +21,11 @@ typedef struct net_row {
 } net_row;
 
 static const net_row rows[] = {
-    {"W1", 2, 4, {2, 8, 1}, true, true, false, 8, 5, 0},
-    {"W2", 2, 32, {64, 32, 10}, false, false, false, 8, 5, 0},
-    {"W3", 2, 64, {784, 128, 10}, false, false, true, 8, 5, 4},
-    {"W4", 3, 128, {784, 512, 512, 10}, false, false, true, 11, 7, 12},
-    {"W5", 10, 32, {64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64}, true, false, false, 32, 21, 2},
+    {"W1", 2, 4, {2, 8, 1}, true, true, false, 3, 3, 0},
+    {"W2", 2, 32, {64, 32, 10}, false, false, false, 3, 3, 0},
+    {"W3", 2, 64, {784, 128, 10}, false, false, true, 3, 3, 4},
+    {"W4", 3, 128, {784, 512, 512, 10}, false, false, true, 4, 4, 12},
+    {"W5", 10, 32, {64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64}, true, false, false, 11, 11, 2},
 };
 
 static bool pools(void)

@@ -98,6 +98,8 @@ CT_API ct_tensor *ct_hypot(ct_tensor *x, ct_tensor *y);
 CT_API ct_tensor *ct_logaddexp(ct_tensor *x, ct_tensor *y);
 /* Binary cross-entropy of a logit x and a target y in [0, 1]: y log(1 + e^-x) + (1 - y) log(1 + e^x), accurate in both tails. */
 CT_API ct_tensor *ct_bce_with_logits(ct_tensor *x, ct_tensor *y);
+/* Its mean over all elements, a scalar, as one operation; NaN where there are none. */
+CT_API ct_tensor *ct_bce_with_logits_mean(ct_tensor *x, ct_tensor *y);
 /* Comparisons: bool results, no derivative. Operands broadcast and meet in one dtype as in arithmetic; integers are compared
  * exactly. */
 CT_API ct_tensor *ct_eq(ct_tensor *x, ct_tensor *y); /* x == y; false for NaN; bool, no derivative */
@@ -357,6 +359,7 @@ CT_API double ct_log_det(ct_tensor *covariance);
 #define ct_one_hot(...) ct_here(ct_one_hot(__VA_ARGS__), CT_HERE)
 #define ct_softmax(...) ct_here(ct_softmax(__VA_ARGS__), CT_HERE)
 #define ct_log_softmax(...) ct_here(ct_log_softmax(__VA_ARGS__), CT_HERE)
+#define ct_bce_with_logits_mean(...) ct_here(ct_bce_with_logits_mean(__VA_ARGS__), CT_HERE)
 #define ct_bce_with_logits(...) ct_here(ct_bce_with_logits(__VA_ARGS__), CT_HERE)
 #define ct_softmax_cross_entropy(...) ct_here(ct_softmax_cross_entropy(__VA_ARGS__), CT_HERE)
 #define ct_softmax_cross_entropy_mean(...) ct_here(ct_softmax_cross_entropy_mean(__VA_ARGS__), CT_HERE)

@@ -268,6 +268,7 @@ ct_tensor *ct_binary_cross_entropy_logits(ct_tensor *x, ct_tensor *target, ct_re
     CT_SCOPE;
     ct_tensor *t = target_like(operation, "x", x, target);
     if (!t) return NULL;
+    if (reduction == CT_MEAN) return ct_scope_return(ct_bce_with_logits_mean(x, t));
     return ct_scope_return(reduce(operation, ct_bce_with_logits(x, t), reduction));
 }
 

@@ -94,6 +94,20 @@ bool ct__pointwise_slope(const ct_op *op, ct_tensor *gx, ct_tensor *g, ct_tensor
     return true;
 }
 
+bool ct__pointwise_forward2(const ct_op *op, ct_tensor *z, ct_tensor *x, ct_tensor *y)
+{
+    ct_tensor *operands[] = {z, x, y};
+    ct__map_blocks(kernels_of(op)->forward[z->dtype], operands, 3, NULL, cost_of(op));
+    return true;
+}
+
+bool ct__pointwise_slope2(const ct_op *op, int operand, ct_tensor *gx, ct_tensor *g, ct_tensor *x, ct_tensor *y)
+{
+    ct_tensor *operands[] = {gx, g, x, y, g}; /* z is not read */
+    ct__map_blocks(kernels_of(op)->slope[operand][gx->dtype], operands, 5, NULL, cost_of(op));
+    return true;
+}
+
 /* dx = g * slope for each operand in one pass; what the slope does not read is replaced by g. */
 static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {

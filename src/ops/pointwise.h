@@ -91,7 +91,10 @@ extern const ct__pointwise_table *ct__pointwise_kernels; /* those of this machin
  * gx = g f' where f' is a function of y. Always true. */
 bool ct__pointwise_forward(const ct_op *op, ct_tensor *y, ct_tensor *x);
 bool ct__pointwise_slope(const ct_op *op, ct_tensor *gx, ct_tensor *g, ct_tensor *y);
-extern const ct_op ct__op_relu, ct__op_tanh, ct__op_sigmoid;
+/* The same with two operands: z = f(x, y), and gx = g df/dx (or df/dy, where `operand` is 1) for a slope that reads x and y alone. */
+bool ct__pointwise_forward2(const ct_op *op, ct_tensor *z, ct_tensor *x, ct_tensor *y);
+bool ct__pointwise_slope2(const ct_op *op, int operand, ct_tensor *gx, ct_tensor *g, ct_tensor *x, ct_tensor *y);
+extern const ct_op ct__op_relu, ct__op_tanh, ct__op_sigmoid, ct__op_bce_with_logits;
 
 /* The derivative of a pointwise operation by operand i as text, in the letters of pointwise.def (slope_text.c); NULL for others. */
 const char *ct__slope_text(const ct_op *op, int i);
