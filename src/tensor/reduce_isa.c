@@ -21,19 +21,33 @@
 
 enum { AHEAD = 2048 }; /* bytes */
 
-/* Vectors for elements at any address. */
-typedef float f32x8 __attribute__((vector_size(32)));
-typedef double f64x4 __attribute__((vector_size(32)));
-typedef float f32x4_at __attribute__((vector_size(16), aligned(4), may_alias));
-typedef float f32x8_at __attribute__((vector_size(32), aligned(4), may_alias));
-typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
+/* Vectors, and those for elements at any address. */
+#define VECTORS(name, T, bytes)                                                                                                        \
+    typedef T name __attribute__((vector_size(bytes)));                                                                                \
+    typedef T name##_at __attribute__((vector_size(bytes), aligned(sizeof(T)), may_alias));
+VECTORS(f32x4, float, 16)
+VECTORS(f32x8, float, 32)
+VECTORS(f64x4, double, 32)
+#if defined __AVX512VL__
+VECTORS(f32x16, float, 64)
+VECTORS(f64x8, double, 64)
+#endif
+#define TWICE_f32x8 f32x16
+#define TWICE_f64x4 f64x8
+#define HALF_f64x4 f32x4_at /* as many f32 */
+#define HALF_f64x8 f32x8_at
+#define ABOUT_FOR_f32x8 f64x4_at /* not read */
+#define ABOUT_FOR_f32x16 f64x4_at
+#define ABOUT_FOR_f64x4 f64x4_at
+#define ABOUT_FOR_f64x8 f64x8_at
 
 /* ---- sums ---- */
 
 #define PLAIN(x, about, scale) (x)
 #define ADD(a, b) ((a) + (b))
-#define AT_F32(p, about) (*(const f32x8_at *)(const void *)(p))
-#define AT_F64(p, about) (*(const f64x4_at *)(const void *)(p))
+#define PASTE(a, b) a##b
+#define VECTOR_AT(V, p, about) (*(const PASTE(V, _at) *)(const void *)(p))
+#define VADD(V, a, b) ((a) + (b))
 
 #define TERM PLAIN
 #define JOIN ADD
@@ -42,21 +56,21 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 #define S float
 #define START 0
 #define V f32x8
-#define LOAD AT_F32
-#define VJOIN ADD
+#define LOAD VECTOR_AT
+#define VJOIN VADD
 #include "tensor/reduce_kernel.h"
 
 #define SUFFIX sum_f64
 #define S double
 #define START 0
 #define V f64x4
-#define LOAD AT_F64
-#define VJOIN ADD
+#define LOAD VECTOR_AT
+#define VJOIN VADD
 #include "tensor/reduce_kernel.h"
 
 /* ---- sums of f32 in f64 ---- */
 
-#define WIDENED(p, about) __builtin_convertvector(*(const f32x4_at *)(const void *)(p), f64x4)
+#define WIDENED(V, p, about) __builtin_convertvector(*(const PASTE(HALF_, V) *)(const void *)(p), V)
 
 #define SUFFIX wide_f32
 #define S float
@@ -64,7 +78,7 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 #define START 0
 #define V f64x4
 #define LOAD WIDENED
-#define VJOIN ADD
+#define VJOIN VADD
 #include "tensor/reduce_kernel.h"
 
 #undef TERM
@@ -74,8 +88,8 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 
 #define SQUARE(x, about, scale) ((((double)(x) - (about)) * (scale)) * (((double)(x) - (about)) * (scale)))
 #define VSQUARE(x, about) ((((x) - (about)) * scale) * (((x) - (about)) * scale))
-#define VSQUARE_F32(p, about) VSQUARE(WIDENED(p, about), about)
-#define VSQUARE_F64(p, about) VSQUARE(AT_F64(p, about), about)
+#define VSQUARE_F32(V, p, about) VSQUARE(WIDENED(V, p, about), about)
+#define VSQUARE_F64(V, p, about) VSQUARE(VECTOR_AT(V, p, about), about)
 
 #define TERM SQUARE
 #define JOIN ADD
@@ -86,7 +100,7 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 #define START 0
 #define V f64x4
 #define LOAD VSQUARE_F32
-#define VJOIN ADD
+#define VJOIN VADD
 #include "tensor/reduce_kernel.h"
 
 #define SUFFIX squares_f64
@@ -94,7 +108,7 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 #define START 0
 #define V f64x4
 #define LOAD VSQUARE_F64
-#define VJOIN ADD
+#define VJOIN VADD
 #include "tensor/reduce_kernel.h"
 
 #undef TERM
@@ -102,12 +116,41 @@ typedef double f64x4_at __attribute__((vector_size(32), aligned(8), may_alias));
 
 /* ---- largest and smallest ---- */
 
-/* Once NaN, always NaN: nothing compares with it, and another one replaces it. */
-#define LARGER(a, b) ((b) != (b) ? (b) : (b) > (a) ? (b) : (a))
-#define SMALLER(a, b) ((b) != (b) ? (b) : (b) < (a) ? (b) : (a))
+/* Once NaN, always NaN: nothing compares with it, and another one replaces it. Without branches: which is larger nobody can foretell. */
+#if defined __SSE2__
+#define SCALAR(name, T, V, get, one, all, how)                                                                            \
+    static INLINE T name(T a, T b)                                                                                             \
+    {                                                                                                                          \
+        const V x = _mm_set_##one(a), y = _mm_set_##one(b), nan = _mm_cmpunord_##one(y, y), best = _mm_##how##_##one(y, x);    \
+        return get(_mm_or_##all(_mm_and_##all(nan, y), _mm_andnot_##all(nan, best)));                                          \
+    }
+SCALAR(larger_f32, float, __m128, _mm_cvtss_f32, ss, ps, max)
+SCALAR(larger_f64, double, __m128d, _mm_cvtsd_f64, sd, pd, max)
+SCALAR(smaller_f32, float, __m128, _mm_cvtss_f32, ss, ps, min)
+SCALAR(smaller_f64, double, __m128d, _mm_cvtsd_f64, sd, pd, min)
+#else
+#define SCALAR(name, T, order)                                                                                                 \
+    static INLINE T name(T a, T b) { return b != b || b order a ? b : a; }
+SCALAR(larger_f32, float, >)
+SCALAR(larger_f64, double, >)
+SCALAR(smaller_f32, float, <)
+SCALAR(smaller_f64, double, <)
+#endif
 
 /* The same by vectors. The processor's own maximum of b and a is a where one of them is NaN. */
+#define VLARGER(V, a, b) PASTE(larger_, V)(a, b)
+#define VSMALLER(V, a, b) PASTE(smaller_, V)(a, b)
 #if defined __AVX512VL__
+#define WIDE_LIKE(name, type, V, suffix, how)                                                                            \
+    static INLINE type name(type a, type b)                                                                                    \
+    {                                                                                                                          \
+        return (type)_mm512_mask_mov_##suffix(_mm512_##how##_##suffix((V)b, (V)a),                                             \
+                                              _mm512_cmp_##suffix##_mask((V)b, (V)b, _CMP_UNORD_Q), (V)b);                     \
+    }
+WIDE_LIKE(larger_f32x16, f32x16, __m512, ps, max)
+WIDE_LIKE(larger_f64x8, f64x8, __m512d, pd, max)
+WIDE_LIKE(smaller_f32x16, f32x16, __m512, ps, min)
+WIDE_LIKE(smaller_f64x8, f64x8, __m512d, pd, min)
 #define LIKE(name, type, V, suffix, how)                                                                                       \
     static INLINE type name(type a, type b)                                                                                    \
     {                                                                                                                          \
@@ -154,54 +197,54 @@ typedef int64_t i64x4 __attribute__((vector_size(32)));
         return (type)(((V)b & take) | ((V)a & ~take));                                                                         \
     }
 #endif
-LIKE(larger_f32, f32x8, __m256, ps, max)
-LIKE(larger_f64, f64x4, __m256d, pd, max)
-LIKE(smaller_f32, f32x8, __m256, ps, min)
-LIKE(smaller_f64, f64x4, __m256d, pd, min)
+LIKE(larger_f32x8, f32x8, __m256, ps, max)
+LIKE(larger_f64x4, f64x4, __m256d, pd, max)
+LIKE(smaller_f32x8, f32x8, __m256, ps, min)
+LIKE(smaller_f64x4, f64x4, __m256d, pd, min)
 
 #define TERM PLAIN
-#define JOIN LARGER
 
+#define JOIN larger_f32
 #define SUFFIX max_f32
 #define S float
 #define START -INFINITY
 #define V f32x8
-#define LOAD AT_F32
-#define VJOIN larger_f32
+#define LOAD VECTOR_AT
+#define VJOIN VLARGER
 #include "tensor/reduce_kernel.h"
+#undef JOIN
 
+#define JOIN larger_f64
 #define SUFFIX max_f64
 #define S double
 #define START -INFINITY
 #define V f64x4
-#define LOAD AT_F64
-#define VJOIN larger_f64
+#define LOAD VECTOR_AT
+#define VJOIN VLARGER
 #include "tensor/reduce_kernel.h"
-
-#undef TERM
 #undef JOIN
 
-#define TERM PLAIN
-#define JOIN SMALLER
-
+#define JOIN smaller_f32
 #define SUFFIX min_f32
 #define S float
 #define START INFINITY
 #define V f32x8
-#define LOAD AT_F32
-#define VJOIN smaller_f32
+#define LOAD VECTOR_AT
+#define VJOIN VSMALLER
 #include "tensor/reduce_kernel.h"
+#undef JOIN
 
+#define JOIN smaller_f64
 #define SUFFIX min_f64
 #define S double
 #define START INFINITY
 #define V f64x4
-#define LOAD AT_F64
-#define VJOIN smaller_f64
+#define LOAD VECTOR_AT
+#define VJOIN VSMALLER
 #include "tensor/reduce_kernel.h"
+#undef JOIN
 
 #undef TERM
-#undef JOIN
 
 /* ---- the table ---- */
 

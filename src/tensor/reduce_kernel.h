@@ -3,16 +3,20 @@
  *     SUFFIX                 ends the functions' names: sum_f32
  *     S, A                   types of an element and of the accumulator; A may be left out where it is S
  *     START                  the reduction of nothing
- *     V, LOAD(p, about), VJOIN   vectors of 32 bytes of A, the terms of the elements at p, and the join of two.
+ *     V                      vectors of 32 bytes of A
+ *     LOAD(V, p, about), VJOIN(V, a, b)   the terms of the elements at p, and the join of two.
  *                            The lanes are the same for every instruction set: so is the order of a sum.
  * which it undefines at its end, and these, which stay for the next dtype:
  *     TERM(x, about, scale)  what an element contributes
- *     JOIN(a, b)             of two accumulators; evaluates them more than once
+ *     JOIN(a, b)             of two accumulators
  *
  * Elements are fetched ahead of their use: the processor does so by itself within a page alone.
  */
 #ifndef A
 #define A S
+#endif
+#if defined __AVX512VL__
+#define VV CT__CONCAT(TWICE_, V) /* a and b, or c and d, as one */
 #endif
 #define NAME(part) CT__CONCAT(part##_, SUFFIX)
 
@@ -26,23 +30,41 @@ static NOINLINE A NAME(block)(const S *x, int64_t n, double about, double scale)
     A s = START;
     int64_t i = 0;
     if (n >= W) {
-        V a = LOAD(x, about);
+        V a = LOAD(V, x, about);
         i = W;
         if (n >= 4 * W) {
-            V b = LOAD(x + W, about), c = LOAD(x + 2 * W, about), d = LOAD(x + 3 * W, about);
+#ifdef VV
+            VV ab = LOAD(VV, x, about), cd = LOAD(VV, x + 2 * W, about);
+#else
+            V b = LOAD(V, x + W, about), c = LOAD(V, x + 2 * W, about), d = LOAD(V, x + 3 * W, about);
+#endif
             for (i = 4 * W; i + 8 * W <= n; i += 8 * W) {
                 const S *y = x + i, *z = y + 4 * W;
                 for (int k = 0; k < 8 * W; k += LINE) __builtin_prefetch(y + k + AHEAD / sizeof(S));
-                const V p = LOAD(y, about), q = LOAD(y + W, about), r = LOAD(y + 2 * W, about), t = LOAD(y + 3 * W, about);
-                const V p2 = LOAD(z, about), q2 = LOAD(z + W, about), r2 = LOAD(z + 2 * W, about), t2 = LOAD(z + 3 * W, about);
-                a = VJOIN(a, VJOIN(p, p2));
-                b = VJOIN(b, VJOIN(q, q2));
-                c = VJOIN(c, VJOIN(r, r2));
-                d = VJOIN(d, VJOIN(t, t2));
+#ifdef VV
+                const VV p = LOAD(VV, y, about), q = LOAD(VV, y + 2 * W, about);
+                const VV p2 = LOAD(VV, z, about), q2 = LOAD(VV, z + 2 * W, about);
+                ab = VJOIN(VV, ab, VJOIN(VV, p, p2));
+                cd = VJOIN(VV, cd, VJOIN(VV, q, q2));
+#else
+                const V p = LOAD(V, y, about), q = LOAD(V, y + W, about), r = LOAD(V, y + 2 * W, about), t = LOAD(V, y + 3 * W, about);
+                const V p2 = LOAD(V, z, about), q2 = LOAD(V, z + W, about), r2 = LOAD(V, z + 2 * W, about), t2 = LOAD(V, z + 3 * W, about);
+                a = VJOIN(V, a, VJOIN(V, p, p2));
+                b = VJOIN(V, b, VJOIN(V, q, q2));
+                c = VJOIN(V, c, VJOIN(V, r, r2));
+                d = VJOIN(V, d, VJOIN(V, t, t2));
+#endif
             }
-            a = VJOIN(VJOIN(a, b), VJOIN(c, d));
+#ifdef VV
+            V half[4];
+            memcpy(half, &ab, sizeof ab);
+            memcpy(half + 2, &cd, sizeof cd);
+            a = VJOIN(V, VJOIN(V, half[0], half[1]), VJOIN(V, half[2], half[3]));
+#else
+            a = VJOIN(V, VJOIN(V, a, b), VJOIN(V, c, d));
+#endif
         }
-        for (; i + W <= n; i += W) a = VJOIN(a, LOAD(x + i, about));
+        for (; i + W <= n; i += W) a = VJOIN(V, a, LOAD(V, x + i, about));
         A lane[W];
         memcpy(lane, &a, sizeof lane);
         const A even = NAME(pair)(lane[0], lane[W / 2]), odd = NAME(pair)(lane[1], lane[1 + W / 2]);
@@ -73,26 +95,32 @@ static void NAME(rows)(const char *x, int64_t step, int64_t count, int64_t n, co
 static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more, int64_t n, const ct__term *t, A *y)
 {
     enum { W = 32 / sizeof(A) };
-    typedef V v_at __attribute__((aligned(4), may_alias));
     const double *about = t->about, scale = t->scale;
     (void)about, (void)scale;
     const S *x[8];
 #pragma GCC unroll 8
     for (int k = 0; k < 8; k++) x[k] = (const S *)(const void *)row[k < rows ? k : 0];
 #define AT(k) (x[k] + i)
-#define ABOUT (*(const f64x4_at *)(const void *)(about + i))
+#define ABOUT(V) (*(const CT__CONCAT(ABOUT_FOR_, V) *)(const void *)(about + i))
+#define TERMS(V, k) LOAD(V, AT(k), ABOUT(V))
+#define ADD_VECTORS(V, W)                                                                                                              \
+    for (; i + (W) <= n; i += (W)) {                                                                                                   \
+        typedef V v_at __attribute__((aligned(4), may_alias));                                                                         \
+        V sum = TERMS(V, 0);                                                                                                           \
+        if (rows >= 4) sum = VJOIN(V, VJOIN(V, sum, TERMS(V, 1)), VJOIN(V, TERMS(V, 2), TERMS(V, 3)));                                 \
+        if (more) sum = VJOIN(V, *(const v_at *)(const void *)(y + i), sum);                                                           \
+        if (rows == 8) {                                                                                                               \
+            const V first = VJOIN(V, TERMS(V, 4), TERMS(V, 5)), second = VJOIN(V, TERMS(V, 6), TERMS(V, 7));                           \
+            sum = VJOIN(V, sum, VJOIN(V, first, second));                                                                              \
+        }                                                                                                                              \
+        *(v_at *)(void *)(y + i) = sum;                                                                                                \
+    }
 #define GET(k) TERM(*AT(k), about[i], scale)
     int64_t i = 0;
-    for (; i + W <= n; i += W) {
-        V sum = LOAD(AT(0), ABOUT);
-        if (rows >= 4) sum = VJOIN(VJOIN(sum, LOAD(AT(1), ABOUT)), VJOIN(LOAD(AT(2), ABOUT), LOAD(AT(3), ABOUT)));
-        if (more) sum = VJOIN(*(const v_at *)(const void *)(y + i), sum);
-        if (rows == 8) {
-            const V first = VJOIN(LOAD(AT(4), ABOUT), LOAD(AT(5), ABOUT)), second = VJOIN(LOAD(AT(6), ABOUT), LOAD(AT(7), ABOUT));
-            sum = VJOIN(sum, VJOIN(first, second));
-        }
-        *(v_at *)(void *)(y + i) = sum;
-    }
+#ifdef VV
+    ADD_VECTORS(VV, 2 * W)
+#endif
+    ADD_VECTORS(V, W)
     for (; i < n; i++) { /* fewer than make a vector */
         A sum = GET(0);
         if (rows >= 4) sum = NAME(pair)(NAME(pair)(sum, GET(1)), NAME(pair)(GET(2), GET(3)));
@@ -102,6 +130,8 @@ static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more
     }
 #undef AT
 #undef ABOUT
+#undef TERMS
+#undef ADD_VECTORS
 #undef GET
 }
 static NOINLINE void NAME(add_rows)(const char *const *row, int rows, bool more, int64_t n, const ct__term *t, A *y)
@@ -124,5 +154,6 @@ static void NAME(columns)(const char *const *row, int64_t count, int64_t n, cons
 #undef A
 #undef START
 #undef V
+#undef VV
 #undef LOAD
 #undef VJOIN
