@@ -360,7 +360,7 @@ typedef struct model {
 /* Both dtypes, ranks 0 to 3, a size of 0, and one parameter that spans several parts. */
 static model model_of(bool large)
 {
-    const ct_shape shapes[] = {ct_shape(3, 4), ct_shape(), ct_shape(0, 5), ct_shape(large ? 100003 : 13),
+    const ct_shape shapes[] = {ct_shape(3, 4), ct_shape(), ct_shape(0, 5), ct_shape(large ? 300003 : 13),
                                ct_shape(2, 3, large ? 5000 : 1), ct_shape(7)};
     model q;
     for (int i = 0; i < MODELS; i++) {

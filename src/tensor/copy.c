@@ -64,7 +64,7 @@ ct__kernel ct__cast_kernel(ct_dtype to, ct_dtype from) { return casts[from][to];
 /* ---- transposed copies in strips ---- */
 
 /* A block: so many bytes of each row of the operand; the next one is fetched while one is turned. */
-enum { BLOCK_BYTES = 2048, MAX_PARTS = 64 };
+enum { BLOCK_BYTES = 2048, MAX_PARTS = 64, SHORT = 1 << 20 /* bytes: some 20 us */ };
 
 typedef struct transpose {
     ct__turn whole;
@@ -120,7 +120,7 @@ static bool copy_transposed(ct_tensor *dst, const ct_tensor *src)
     t.turn = kernels_of_machine()->turn[size == 1 ? 0 : size == 4 ? 1 : 2];
     t.across = (t.whole.columns + t.wide - 1) / t.wide;
     t.blocks = (t.whole.rows + t.high - 1) / t.high * t.across;
-    t.group = dst->count < 1 << 16 ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
+    t.group = dst->count * size < SHORT ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
     ct__parallel((t.blocks + t.group - 1) / t.group, transpose_blocks, &t);
     return true;
 }

@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, PART = 1 << 16, MAX_PARTS = 64 };
+/* Units of work: an addition is one. What is shorter than SHORT takes some 20 us, no longer than waking a thread does. */
+enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, SHORT = 1 << 18, PART = 1 << 16, MAX_PARTS = 64 };
 
 typedef struct plan {
     ct__kernel kernel;
@@ -198,7 +199,7 @@ static void cut(plan *p, int64_t n, int64_t weight)
 
 void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost)
 {
-    bool dense = t[0]->count * cost < 2 * PART;
+    bool dense = t[0]->count * cost < SHORT;
     for (int k = 0; k < count && dense; k++) dense = t[k]->dense;
     if (CT__LIKELY(dense)) { /* small and row-major throughout */
         char *data[CT__MAX_OPERANDS];
@@ -220,7 +221,7 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     const int64_t n = p.dim[p.rank - 1];
     p.rows = t[0]->count / n;
     choose_way(&p, t);
-    if (t[0]->count * cost < 2 * PART) { /* small: no parts */
+    if (t[0]->count * cost < SHORT) { /* small: no parts */
         if (p.rows == 1) run_row(&p, p.data, n);
         else run_rows(&p, 0, p.rows);
         return;

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { PART_BYTES = 1 << 18, PARALLEL_BYTES = 1 << 20, MAX_PARTS = 64, LEAF = 64, GATHER = 1024, GATHER_TILE = 64 };
+enum { PART_BYTES = 1 << 18, PARALLEL_BYTES = 1 << 21, MAX_PARTS = 64, LEAF = 64, GATHER = 1024, GATHER_TILE = 64 };
 
 typedef struct axis {
     int64_t n, x, out; /* length; strides of x in bytes, of out in elements */
