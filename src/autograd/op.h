@@ -49,6 +49,14 @@ typedef ct_tensor *(*ct_vjp_rule)(const ct_call *c, ct_tensor *const *g);
 /* The part of dy that comes from the tangent dx of input c->index. The operation has one output. */
 typedef ct_tensor *(*ct_jvp_rule)(const ct_call *c, ct_tensor *dx);
 
+/* The derivative of a pointwise operation by one operand as a kernel: d; g, then what the node kept of the operands and the result, in this
+ * order, with g in place of what it did not keep. */
+typedef struct ct__slope {
+    ct__kernel kernel;
+    int cost; /* as for ct__map */
+    double params[6]; /* of the kernel */
+} ct__slope;
+
 struct ct_op {
     const char *name;
     int inputs;  /* CT__VARIADIC: rule 0 serves all inputs, told apart by c->index */
@@ -68,6 +76,9 @@ struct ct_op {
     bool linear;
     /* Optional: all dx that are needed at once, without a graph; writes gx[i] where need[i]. Must agree with vjp[]. */
     bool (*fused)(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx);
+    /* Optional, of an operation whose operands and only result have one shape and one float dtype: dx = dy * slope element by element. Must
+     * agree with vjp[]. Not asked where vjp[i] is ct__vjp_zero or ct__vjp_same. */
+    ct__slope (*slope)(const ct_op *op, int i, ct_dtype dtype, const double *params);
     /* Optional, in place of vjp[]: all dx that are needed at once, made of operations like a rule; g[] NULL where no gradient
      * arrived (not all are NULL), gx[i] left NULL where it is zero. vjp[0] is then ct__vjp_all_marker, and the operation
      * variadic. */

@@ -3,14 +3,25 @@
  *
  * Here arguments are checked and cotangents made; the sweep itself is sweep.c.
  */
-#include "autograd/sweep.h"
+#include "autograd/region.h"
 
 enum { FEW = 16 };
+
+/* A one for each element of y by strides of 0: a large node may not read more of it (region.h). */
+static ct_tensor *repeated_one(const char *operation, const ct_tensor *y)
+{
+    static const int64_t stride[CT_MAX_RANK] = {0};
+    ct_tensor *one = ct__tensor_new(operation, y->dtype, 0, NULL);
+    if (!one) return NULL;
+    ct__store(one->data, y->dtype, 1);
+    return ct__tensor_view(one, y->rank, y->dim, stride, one->data);
+}
 
 /* One cotangent for an output: the one given, checked, or ones. */
 static ct_tensor *cotangent_for(const char *operation, ct_tensor *y, ct_tensor *given, int number)
 {
     if (!given) {
+        if (y->count >= CT__REGION_LEAST && ct__needs(y) && ct__node_of(y)->n_out == 1) return repeated_one(operation, y);
         ct_tensor *ones = ct__tensor_like(operation, y, y->dtype);
         if (ones) ct__fill(ones, 1);
         return ones;

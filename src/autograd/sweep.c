@@ -9,6 +9,7 @@
  * one by one.
  */
 #include "autograd/push.h"
+#include "autograd/region.h"
 #include "autograd/slices.h"
 #include "autograd/work.h"
 
@@ -21,6 +22,10 @@ typedef struct sweep {
     ct__queue queue;
     work *leaves;  /* those that were reached, linked by `later`: nothing waits for them, so they come last */
     work *harvest; /* those whose gradients wait for the sweep's success, likewise */
+    ct__region *region; /* of large pointwise nodes (region.h); NULL: none so far */
+    bool open;          /* nodes wait in it to be run */
+    const ct__seed *seeds;
+    int n_seeds;
 } sweep;
 
 /* ---- sums of gradients ---- */
@@ -62,6 +67,16 @@ ct_tensor *ct__grad_sum(ct_tensor *grad, ct_tensor *g, bool in_place)
     return sum;
 }
 
+static bool enqueue(sweep *s, work *w)
+{
+    if (w->queued) return true;
+    w->queued = true;
+    if (w->node->op) return ct__queue_push(&s->queue, w);
+    w->later = s->leaves;
+    s->leaves = w;
+    return true;
+}
+
 /* Adds g (NULL: zero) to what reached an output of a node, and queues the node. */
 static bool deliver(sweep *s, ct__node *n, int slot, ct_tensor *g)
 {
@@ -76,12 +91,7 @@ static bool deliver(sweep *s, ct__node *n, int slot, ct_tensor *g)
         if (!w->g[slot]) return false;
         if (CT__UNLIKELY(ct__ad.watching) && !ct__watch_sum(n, w->g[slot])) return false;
     }
-    if (w->queued) return true;
-    w->queued = true;
-    if (n->op) return ct__queue_push(&s->queue, w);
-    w->later = s->leaves;
-    s->leaves = w;
-    return true;
+    return enqueue(s, w);
 }
 
 /* ---- hooks ---- */
@@ -327,6 +337,76 @@ static bool step_back(sweep *s, work *w)
     return ok;
 }
 
+/* ---- large pointwise nodes, in regions ---- */
+
+/* The same as deliver, for a gradient that is a register of the open region. */
+static bool deliver_register(sweep *s, ct__node *n, int slot, int dx)
+{
+    work *w = ct__work_of(&s->tour, n);
+    if (!w && !s->tour.everything) return true;
+    if (!w && !(w = ct__work_new(&s->tour, n))) return false;
+    if (!w->needed) return true;
+    ct__region_reach(s->region, w, slot, dx);
+    return enqueue(s, w);
+}
+
+static bool run_region(sweep *s)
+{
+    if (!s->open) return true;
+    s->open = false;
+    return ct__region_run(s->region, &s->tour);
+}
+
+/* The node joins the region. */
+static bool join(sweep *s, work *w)
+{
+    ct__node *n = w->node;
+    if (!s->open) {
+        ct__region *r = ct__region_open(s->region, &s->tour, w);
+        if (!r) return false;
+        s->region = r;
+        s->open = true;
+    }
+    const int g = ct__region_join(s->region, w);
+    for (int i = 0; i < n->n_in; i++) {
+        const ct__input *x = &n->in[i];
+        if (!wanted(s, x)) continue;
+        const bool zero = n->op->vjp[i] == ct__vjp_zero;
+        if (zero ? !deliver(s, x->from, x->slot, NULL) : !deliver_register(s, x->from, x->slot, ct__region_step(s->region, n, i, g)))
+            return false;
+    }
+    return true;
+}
+
+/* The cotangent of a large output that was given none is a one with strides of 0, for regions. Where it reaches anything else it becomes
+ * the tensor that users expect. */
+static bool spread_seed(sweep *s, work *w)
+{
+    for (int k = 0; k < w->n_out; k++) {
+        bool is_seed = false;
+        for (int i = 0; i < s->n_seeds && !is_seed; i++) is_seed = w->g[k] && w->g[k] == s->seeds[i].grad;
+        if (!is_seed || !ct__is_repeated(w->g[k])) continue;
+        ct_tensor *full = ct__own(ct__tensor_like(s->tour.operation, w->g[k], w->g[k]->dtype));
+        if (!full) return false;
+        ct__copy(full, w->g[k]);
+        ct__release(w->g[k]);
+        w->g[k] = full;
+    }
+    return true;
+}
+
+/* Takes what may run in a region; else the region is run, since this node may need what it makes, or run the user's code. */
+static bool process_large(sweep *s, work *w, bool *done)
+{
+    bool fits = ct__region_fits(s->open ? s->region : NULL, &s->tour, w);
+    if (s->open && !(fits && ct__region_has_room(s->region))) {
+        if (!run_region(s)) return false;
+        fits = ct__region_fits(NULL, &s->tour, w);
+    }
+    *done = fits;
+    return fits ? join(s, w) : spread_seed(s, w);
+}
+
 /* ---- the sweep ---- */
 
 /* Gives the leaves what waits for them. */
@@ -355,6 +435,11 @@ static void commit(work *harvest, bool create_graph)
 
 static bool process(sweep *s, work *w)
 {
+    if (CT__UNLIKELY(s->open || (w->g[0] && w->g[0]->count >= CT__REGION_LEAST))) {
+        bool done;
+        if (!process_large(s, w, &done)) return false;
+        if (done) return true;
+    }
     if (w->node->hooks && !run_hooks(s, w)) return false;
     if (w->end) take_targets(s, w);
     if (w->node->op) return step_back(s, w);
@@ -375,7 +460,7 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
 {
     if (options.create_graph) options.retain_graph = true;
     sweep s = {.tour = {.operation = operation, .options = options, .everything = n_targets == 0}, .targets = targets,
-               .n_targets = n_targets};
+               .n_targets = n_targets, .seeds = seeds, .n_seeds = n_seeds};
     const bool recording = ct_grad_mode(options.create_graph);
     const char *file = ct__ad.file;
     const int line = ct__ad.line;
@@ -393,6 +478,8 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
         if (w != s.harvest) ct__work_clear(w);
         ct__scope_clear(scope);
     }
+    if (s.open) ok = ok && run_region(&s);
+    ct__region_free(s.region);
     ct__scope_end(scope);
     if (ok) commit(s.harvest, options.create_graph);
     ct__tour_end(&s.tour);

@@ -11,6 +11,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include <string.h>
 
 #ifdef CT__HAVE_X86_VARIANTS
 const ct__pointwise_table *ct__pointwise_kernels = &ct__pointwise_baseline; /* until the library is loaded */
@@ -123,6 +124,20 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
     return true;
 }
 
+/* What is linear and not the same is negated. */
+static ct__slope slope_of(const ct_op *op, int i, ct_dtype dtype, const double *params)
+{
+    const ct__kernel kernel = kernels_of(op)->slope[i][dtype];
+    ct__blocks b = {.kernel = kernel ? kernel : ct__pointwise_kernels->neg.forward[dtype], .size = {dtype == CT_F32 ? 4 : 8}};
+    b.count = kernel ? 3 + op->inputs : 2;
+    b.block = CT__BLOCK / b.size[0];
+    for (int k = 0; params && k < 2; k++) b.params[k] = params[k];
+    ct__slope s = {.kernel = ct__pointwise_kernels->run_blocks, .cost = cost_of(op)};
+    _Static_assert(sizeof b <= sizeof s.params, "a slope has room for what run_blocks takes");
+    memcpy(s.params, &b, sizeof b);
+    return s;
+}
+
 /* ---- the formulas as calls ---- */
 
 #define NUM(v) ct__number(c, v)
@@ -161,10 +176,12 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
 static ct_tensor *nonzero(const ct_call *c, ct_tensor *a) { return ct_where(ct_eq(a, NUM(0)), NUM(1), a); }
 
 /* Rules that need no slope. */
-#define SAME_VJP(g) (g)
-#define NEGATED_VJP(g) ct_neg(g)
-#define SAME_JVP(dx) ct_alias(dx)
-#define NEGATED_JVP(dx) ct_neg(dx)
+static ct_tensor *vjp_negated(const ct_call *c, ct_tensor *const *g) { return (void)c, ct_neg(g[0]); }
+static ct_tensor *jvp_negated(const ct_call *c, ct_tensor *dx) { return (void)c, ct_neg(dx); }
+#define SAME_VJP ct__vjp_same
+#define NEGATED_VJP vjp_negated
+#define SAME_JVP ct__jvp_same
+#define NEGATED_JVP jvp_negated
 
 #define LETTERS1                                                                                                       \
     ct_tensor *x = c->in[0], *y = c->out[0];                                                                           \
@@ -185,16 +202,13 @@ static ct_tensor *nonzero(const ct_call *c, ct_tensor *a) { return ct_where(ct_e
     {                                                                                                                  \
         letters return ct_mul(dx, slope);                                                                              \
     }
-#define LINEAR_RULES(name, rule)                                                                                       \
-    static ct_tensor *vjp_##name(const ct_call *c, ct_tensor *const *g) { return (void)c, rule##_VJP(g[0]); }          \
-    static ct_tensor *jvp_##name(const ct_call *c, ct_tensor *dx) { return (void)c, rule##_JVP(dx); }
 #define UNARY(name, f, slope, keeps) RULES(name, LETTERS1, slope)
 #define UNARY_ANY(name, f, slope, keeps) RULES(name, LETTERS1, slope)
 #define UNARY_P UNARY
 #define UNARY_ANY_P UNARY_ANY
 #define FLAT_ANY(name, f)
-#define LINEAR_ANY(name, f, rule) LINEAR_RULES(name, rule)
-#define LINEAR2_ANY(name, f, rule_x, rule_y) LINEAR_RULES(name##_x, rule_x) LINEAR_RULES(name##_y, rule_y)
+#define LINEAR_ANY(name, f, rule)
+#define LINEAR2_ANY(name, f, rule_x, rule_y)
 #define BINARY(name, f, slope_x, slope_y, keeps) RULES(name##_x, LETTERS2, slope_x) RULES(name##_y, LETTERS2, slope_y)
 #define BINARY_ANY(name, f, slope_x, slope_y, keeps) BINARY(name, f, slope_x, slope_y, keeps)
 #include "ops/pointwise.def"
@@ -214,15 +228,18 @@ enum { CHEAP = 1, COSTLY = 8 };
     static const place place_##name_ = {offsetof(ct__pointwise_table, name_), cost_};                                  \
     const ct_op ct__op_##name_ = {.name = #name_, .inputs = n, .keeps = keeps_, .params = 2 * sizeof(double),          \
                                   .shape = ct__shape_of_x, .forward = forward, .impl = &place_##name_, .doc = text, __VA_ARGS__};
-#define RULE1(name) .vjp = {vjp_##name}, .jvp = {jvp_##name}
-#define RULE2(name) .vjp = {vjp_##name##_x, vjp_##name##_y}, .jvp = {jvp_##name##_x, jvp_##name##_y}
-#define UNARY(name, f, slope, keeps) RECORD(name, 1, keeps, COSTLY, #f, RULE1(name), .fused = fused)
-#define UNARY_ANY(name, f, slope, keeps) RECORD(name, 1, keeps, CHEAP, #f, RULE1(name), .fused = fused)
-#define FLAT_ANY(name, f) RECORD(name, 1, KEEP_NOTHING, CHEAP, #f, .vjp = {ct__vjp_zero}, .jvp = {ct__jvp_zero})
-#define LINEAR_ANY(name, f, rule) RECORD(name, 1, KEEP_NOTHING, CHEAP, #f, RULE1(name))
-#define LINEAR2_ANY(name, f, rule_x, rule_y) RECORD(name, 2, KEEP_NOTHING, CHEAP, #f, RULE2(name))
-#define BINARY(name, f, slope_x, slope_y, keeps) RECORD(name, 2, keeps, COSTLY, #f, RULE2(name), .fused = fused)
-#define BINARY_ANY(name, f, slope_x, slope_y, keeps) RECORD(name, 2, keeps, CHEAP, #f, RULE2(name), .fused = fused)
+#define RULE1(name) .vjp = {vjp_##name}, .jvp = {jvp_##name}, .fused = fused, .slope = slope_of
+#define RULE2(name)                                                                                                    \
+    .vjp = {vjp_##name##_x, vjp_##name##_y}, .jvp = {jvp_##name##_x, jvp_##name##_y}, .fused = fused, .slope = slope_of
+#define UNARY(name, f, slope, keeps) RECORD(name, 1, keeps, COSTLY, #f, RULE1(name))
+#define UNARY_ANY(name, f, slope, keeps) RECORD(name, 1, keeps, CHEAP, #f, RULE1(name))
+#define FLAT_ANY(name, f) RECORD(name, 1, KEEP_NOTHING, CHEAP, #f, .vjp = {ct__vjp_zero}, .jvp = {ct__jvp_zero}, .slope = slope_of)
+#define LINEAR_ANY(name, f, rule)                                                                                      \
+    RECORD(name, 1, KEEP_NOTHING, CHEAP, #f, .vjp = {rule##_VJP}, .jvp = {rule##_JVP}, .slope = slope_of)
+#define LINEAR2_ANY(name, f, rule_x, rule_y)                                                                           \
+    RECORD(name, 2, KEEP_NOTHING, CHEAP, #f, .vjp = {rule_x##_VJP, rule_y##_VJP}, .jvp = {rule_x##_JVP, rule_y##_JVP}, .slope = slope_of)
+#define BINARY(name, f, slope_x, slope_y, keeps) RECORD(name, 2, keeps, COSTLY, #f, RULE2(name))
+#define BINARY_ANY(name, f, slope_x, slope_y, keeps) RECORD(name, 2, keeps, CHEAP, #f, RULE2(name))
 #include "ops/pointwise.def"
 #undef UNARY
 #undef UNARY_ANY
