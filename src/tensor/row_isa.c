@@ -66,7 +66,7 @@ typedef int64_t vector_i64 __attribute__((vector_size(16)));
 #define EXP_LEAST -104.0f
 #define EXP_MOST 88.0f
 #define N uint32_t
-static inline float exp_parts_f32(float x, N *n)
+CT__INLINE float exp_parts_f32(float x, N *n)
 {
     const ct__exp_parts_f32 e = ct__exp_parts_of_f32(x);
     *n = e.n;
@@ -86,7 +86,7 @@ static inline float exp_parts_f32(float x, N *n)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_ps_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_ps(x)
 #define GREATEST_OF(x) _mm512_reduce_max_ps(x)
-static inline void scale_f32(float *y, const N *n)
+CT__INLINE void scale_f32(float *y, const N *n)
 {
     STORE(y, _mm512_scalef_ps(LOAD(y), _mm512_cvtepi32_ps(_mm512_loadu_si512(n))));
 }
@@ -123,7 +123,7 @@ static inline void scale_f32(float *y, const N *n)
 #define EXP_LEAST -746.0
 #define EXP_MOST 709.0
 #define N uint64_t
-static inline double exp_parts_f64(double x, N *n)
+CT__INLINE double exp_parts_f64(double x, N *n)
 {
     const ct__exp_parts_f64 e = ct__exp_parts_of_f64(x, 0.0);
     *n = e.n;
@@ -143,7 +143,7 @@ static inline double exp_parts_f64(double x, N *n)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_pd_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_pd(x)
 #define GREATEST_OF(x) _mm512_reduce_max_pd(x)
-static inline void scale_f64(double *y, const N *n)
+CT__INLINE void scale_f64(double *y, const N *n)
 {
     STORE(y, _mm512_scalef_pd(LOAD(y), _mm512_cvtepi64_pd(_mm512_loadu_si512(n))));
 }

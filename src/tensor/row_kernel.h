@@ -88,17 +88,17 @@ static inline T NAME(greatest_of)(V x)
 #endif
 
 #ifndef SCALES
-static inline void NAME(scale)(T *y, const N *n)
+CT__INLINE void NAME(scale)(T *y, const N *n)
 {
 #pragma omp simd
     for (int k = 0; k < LANES; k++) y[k] = NAME(ct__scale)(y[k], n[k]);
 }
 #endif
 
-/* e^x, where x is clipped at EXP_MOST; for `but_1` with 0 in place of 1. Compilers turn the loops into lines of vectors. Where the
- * result is 0 it is put in place, not computed: processors take their time for what underflows, and masked scores are -inf by the
- * row. */
-static inline V NAME(exps_of)(V x, bool but_1)
+/* e^x, where x is clipped at EXP_MOST; for `but_1` with 0 in place of 1. Compilers turn the loops into lines of vectors. Where
+ * the result is 0 it is put in place, not computed: processors take their time for what underflows, and masked scores are -inf by
+ * the row. */
+CT__INLINE V NAME(exps_of)(V x, bool but_1)
 {
     _Alignas(64) T a[LANES], y[LANES];
     _Alignas(64) N n[LANES];
@@ -118,11 +118,12 @@ static inline V NAME(exps_of)(V x, bool but_1)
     memcpy(&x, y, sizeof y);
     return x;
 }
-static inline V NAME(exps)(V x) { return NAME(exps_of)(x, false); }
-static inline V NAME(exps_but_1)(V x) { return NAME(exps_of)(x, true); }
+CT__INLINE V NAME(exps)(V x) { return NAME(exps_of)(x, false); }
+CT__INLINE V NAME(exps_but_1)(V x) { return NAME(exps_of)(x, true); }
 
 /* For the last vector of a row: apart, for the sake of size. */
 static APART V NAME(exps_of_last)(V x) { return NAME(exps)(x); }
+static APART V NAME(exps_but_1_of_last)(V x) { return NAME(exps_but_1)(x); }
 
 /* l_k = f(l_k); there is room up to a whole vector. */
 static APART void NAME(log1p_all)(T *l, int64_t n)
@@ -214,9 +215,8 @@ static APART T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
     const V most = SPREAD(top);
     V sum = SPREAD(0), d;
     int zeros = 0;
-#define ADD_REST (zeros += ZEROS(d), sum = sum + NAME(exps_but_1)(d))
-    EACH(n, (d = LOAD(x + i) - most, ADD_REST), (d = LOAD_SOME(x + i, m, -(T)INFINITY) - most, ADD_REST));
-#undef ADD_REST
+    EACH(n, (d = LOAD(x + i) - most, zeros += ZEROS(d), sum = sum + NAME(exps_but_1)(d)),
+         (d = LOAD_SOME(x + i, m, -(T)INFINITY) - most, zeros += ZEROS(d), sum = sum + NAME(exps_but_1_of_last)(d)));
     *tops += zeros;
     return SUM_OF(sum);
 }
