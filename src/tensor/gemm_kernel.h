@@ -241,8 +241,8 @@ static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a,
     s->from = from;
 }
 
-/* A product that is one tile: what the loops below come to, without them. */
-static void NAME(multiply_tile)(const ct__gemm_part *p, const T *b, int64_t b_row)
+/* A product of one short strip: what the loops below come to, without them. */
+static void NAME(multiply_strip)(const ct__gemm_part *p, const T *b, int64_t b_row)
 {
     const ct__matrix *a = p->a, *c = p->c;
     const int n = (int)c->columns, vectors = n > LANES ? 2 : 1;
@@ -252,16 +252,17 @@ static void NAME(multiply_tile)(const ct__gemm_part *p, const T *b, int64_t b_ro
     s.whole = s.last == LANES;
     s.adds = s.beta != 0;
     s.plain = s.alpha == 1 && !s.adds && !s.relu;
-    NAME(tiles)[vectors - 1][c->rows](&s, (const T *)(const void *)a->data, 0);
+    if (c->rows <= ROWS) NAME(tiles)[vectors - 1][c->rows](&s, (const T *)(const void *)a->data, 0);
+    else NAME(run_strip)(&s, (const T *)(const void *)a->data, 0, 0, c->rows, vectors);
 }
 
 /* The same with B packed. Apart, for the room that it takes on the stack. */
-__attribute__((noinline)) static void NAME(multiply_packed_tile)(const ct__gemm_part *p)
+__attribute__((noinline)) static void NAME(multiply_packed_strip)(const ct__gemm_part *p)
 {
     _Alignas(64) T packed[CT__GEMM_DEPTH * NAME(WIDTH)];
     const ct__matrix *b = p->b;
     NAME(pack)(packed, NAME(WIDTH), (const T *)(const void *)b->data, b->row, b->column, b->rows, b->columns, true);
-    NAME(multiply_tile)(p, packed, NAME(WIDTH));
+    NAME(multiply_strip)(p, packed, NAME(WIDTH));
 }
 
 /* The terms from l on: how many, and what is done with their sum. */
@@ -312,9 +313,9 @@ static void NAME(multiply)(const ct__gemm_part *p)
     const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
     const int64_t k = p->a->columns, m = p->c->rows;
     int64_t depth = k, block = m;
-    if (m <= ROWS && p->c->columns <= NAME(WIDTH) && k <= CT__GEMM_DEPTH) {
-        if (p->pack_b) NAME(multiply_packed_tile)(p);
-        else NAME(multiply_tile)(p, b, p->b->row);
+    if (m <= 16 && p->c->columns <= NAME(WIDTH) && k <= CT__GEMM_DEPTH) {
+        if (p->pack_b) NAME(multiply_packed_strip)(p);
+        else NAME(multiply_strip)(p, b, p->b->row);
         return;
     }
     if (k > CT__GEMM_DEPTH) {
