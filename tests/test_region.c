@@ -248,6 +248,19 @@ static ct_tensor *long_chain(ct_tensor *const *x)
     return y;
 }
 
+/* As many gradients come out as results go. */
+static ct_tensor *sum_of_many(ct_tensor *const *x)
+{
+    ct_tensor *y = ct_exp(x[0]);
+    for (int i = 1; i < 8; i++) {
+        ct_tensor *e = ct_exp(x[i]), *next = ct_add(y, e);
+        ct_free(e);
+        ct_free(y);
+        y = next;
+    }
+    return y;
+}
+
 static void an_expression_is_one_region(void **state)
 {
     (void)state;
@@ -255,14 +268,35 @@ static void an_expression_is_one_region(void **state)
         CT_SCOPE;
         ct_tensor *x[5], *grads[5];
         for (int i = 0; i < 5; i++) x[i] = leaf(-1, 1);
-        const int64_t joined = ct__ad.in_regions;
+        const int64_t joined = ct__ad.in_regions, regions = ct__ad.regions;
         ct_tensor *y = expression(x);
         ct_set_threads(1);
         const int64_t parallel = ct_count().parallel_regions;
         assert_true(ct_grad(&y, NULL, 1, x, 5, grads, (ct_grad_options){0}));
         assert_int_equal(ct__ad.in_regions - joined, 7);
+        assert_int_equal(ct__ad.regions - regions, 1);
         assert_true(ct_count().parallel_regions - parallel <= 1);
         ct_set_threads(0);
+    }
+    assert_clean();
+}
+
+/* The nodes that repeat parameters come after the region; but before it where a parameter has gradients by another way as well. */
+static void repeated_parameters_do_not_end_a_region(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = leaf(-1, 1), *w = ct_requires_grad(ct_uniform(ct_shape(N), -1, 1, CT_F32), true);
+        ct_tensor *b = ct_requires_grad(ct_uniform(ct_shape(N, 1), -1, 1, CT_F32), true);
+        ct_tensor *y = ct_mul(ct_tanh(ct_add(ct_mul(ct_sigmoid(x), w), b)), x);
+        const int64_t joined = ct__ad.in_regions, regions = ct__ad.regions;
+        assert_true(ct_backward_with(&y, NULL, 1, (ct_grad_options){0}));
+        assert_int_equal(ct__ad.in_regions - joined, 5);
+        assert_int_equal(ct__ad.regions - regions, 1);
+        assert_non_null(ct_data(ct_grad_of(w)));
+        y = ct_mul(ct_mul(ct_mul(ct_exp(x), w), w), ct_exp(w));
+        assert_true(ct_backward_with(&y, NULL, 1, (ct_grad_options){0}));
     }
     assert_clean();
 }
@@ -272,10 +306,11 @@ static void memory_is_no_more_than_before(void **state)
     (void)state;
     {
         CT_SCOPE;
-        ct_tensor *x[5];
-        for (int i = 0; i < 5; i++) x[i] = leaf(-1, 1);
+        ct_tensor *x[8];
+        for (int i = 0; i < 8; i++) x[i] = leaf(-1, 1);
         assert_true(peak_of(false, expression, x, 5) <= peak_of(true, expression, x, 5));
         assert_true(peak_of(false, long_chain, x, 1) <= peak_of(true, long_chain, x, 1));
+        assert_true(peak_of(false, sum_of_many, x, 8) <= peak_of(true, sum_of_many, x, 8) + 3 * N * N * 4);
     }
     assert_clean();
 }
@@ -423,6 +458,7 @@ int main(void)
         cmocka_unit_test(random_graphs_have_the_same_gradients),
         cmocka_unit_test(large_graphs_as_well),
         cmocka_unit_test(an_expression_is_one_region),
+        cmocka_unit_test(repeated_parameters_do_not_end_a_region),
         cmocka_unit_test(memory_is_no_more_than_before),
         cmocka_unit_test(ones_are_dense),
         cmocka_unit_test(a_changed_operand_is_an_error_and_nothing_else),

@@ -61,6 +61,7 @@ typedef struct ct__work {
     bool queued;
     bool inside;    /* it is the node's own room */
     bool held;      /* the tour has a reference of the node */
+    bool awaited;   /* backward: a node that was put off will lead to it */
     uint8_t waits;  /* backward: one more than the place in the open region where the gradient waits; 0: none does (region.h) */
     ct_tensor *g[]; /* of each output: its gradient, or its tangent; NULL: zero */
 } ct__work;
@@ -110,7 +111,7 @@ typedef struct ct__autograd_state {
     bool watching;     /* results and gradients are searched for NaN and infinity */
     bool tracing;      /* a tracer is called after each operation */
     bool apart;        /* a sweep runs each node by itself, without regions: for tests */
-    int64_t in_regions; /* nodes that sweeps ran in regions */
+    int64_t regions, in_regions; /* run by sweeps, and the nodes in them */
     int levels;        /* forward levels open */
     uint64_t active;   /* the levels that are pushed now, a bit each */
     const char *file;  /* place that new nodes inherit while a rule runs */

@@ -8,6 +8,7 @@
 #include "tensor/chain.h"
 
 enum { NODES = 48, WAITING = 96, HELD = CT__CHAIN_REGISTERS };
+enum { SURPLUS = 2 }; /* tensors that a region may have alive beyond those that its nodes one by one would */
 
 /* A gradient on its way to an output of a node; w NULL: it was taken. */
 typedef struct waiting {
@@ -20,6 +21,7 @@ struct ct__region {
     int64_t count;
     ct_shape shape;
     int n_nodes, n_waiting, n_held;
+    int n_last; /* kept values that only the nodes have, and that wait for the region */
     ct__node *node[NODES];
     waiting waits[WAITING];
     ct_tensor *held[HELD]; /* gradients that were taken over */
@@ -73,17 +75,32 @@ ct__region *ct__region_open(ct__region *old, const ct__tour *t, const ct__work *
     r->dtype = w->node->dtype;
     r->shape = ct__node_shape(w->node, 0);
     r->count = w->g[0]->count;
-    r->n_nodes = r->n_waiting = r->n_held = 0;
+    r->n_nodes = r->n_waiting = r->n_held = r->n_last = 0;
     r->chain.steps = r->chain.registers = 0;
     return r;
 }
 
 bool ct__region_is_open(const ct__region *r) { return r && r->n_nodes > 0; }
 
+/* The tensors that a run would make. */
+static int count_made(const ct__region *r)
+{
+    bool made[CT__CHAIN_REGISTERS] = {0};
+    int n = 0;
+    for (int i = 0; i < r->n_waiting; i++) {
+        const int reg = r->waits[i].reg;
+        if (!r->waits[i].w || r->chain.tensor[reg] || made[reg]) continue;
+        made[reg] = true;
+        n++;
+    }
+    return n;
+}
+
 /* A node needs a register for each operand, its gradient and what it makes, and sums for what already waits. */
 bool ct__region_has_room(const ct__region *r)
 {
-    enum { MOST = 4 * CT__MAX_INPUTS };
+    enum { MOST = 4 * CT__MAX_INPUTS, USUAL = 2 }; /* a node by itself has a gradient and makes one */
+    if (r->n_last > SURPLUS && count_made(r) > USUAL + SURPLUS) return false;
     return r->n_nodes < NODES && r->n_waiting + CT__MAX_INPUTS <= WAITING && r->n_held + MOST <= HELD &&
            r->chain.registers + MOST <= CT__CHAIN_REGISTERS && r->chain.steps + MOST <= CT__CHAIN_STEPS;
 }
@@ -106,8 +123,17 @@ static int register_of_gradient(ct__region *r, ct__work *w)
     return register_of(r, g);
 }
 
+/* How many of the values that the node kept go with it. */
+static int count_last(const ct__node *n)
+{
+    int last = n->kept_outputs && n->out[0]->storage->refs == 1;
+    for (int i = 0; i < n->n_in; i++) last += n->in[i].kept && n->in[i].kept->refs == 1 && n->in[i].kept->storage->refs == 1;
+    return last;
+}
+
 int ct__region_join(ct__region *r, ct__work *w)
 {
+    r->n_last += count_last(w->node);
     r->node[r->n_nodes++] = w->node;
     if (!w->waits) return register_of_gradient(r, w);
     waiting *wait = &r->waits[w->waits - 1];
@@ -213,6 +239,7 @@ bool ct__region_run(ct__region *r, const ct__tour *t)
     bool ok = make_tensors(r, t);
     if (ok) ct__chain_run(&r->chain, r->dtype, r->count);
     if (ok) ok = hand_on(r);
+    ct__ad.regions++;
     ct__ad.in_regions += ok ? r->n_nodes : 0;
     for (int i = 0; ok && !t->options.retain_graph && i < r->n_nodes; i++) ct__node_drop_kept(r->node[i]);
     empty(r);

@@ -23,7 +23,7 @@ bool ct__region_fits(const ct__region *r, const ct__tour *t, const ct__work *w);
 ct__region *ct__region_open(ct__region *old, const ct__tour *t, const ct__work *w);
 /* Whether nodes have joined since it was opened or run. */
 bool ct__region_is_open(const ct__region *r);
-/* Is there room for another node? */
+/* Is there room for another node? Not where the region would hold much that would be gone by now if its nodes had run. */
 bool ct__region_has_room(const ct__region *r);
 /* w's node joins: what reached it is taken over. Returns its register. */
 int ct__region_join(ct__region *r, ct__work *w);

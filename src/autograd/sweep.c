@@ -24,6 +24,7 @@ typedef struct sweep {
     work *harvest; /* those whose gradients wait for the sweep's success, likewise */
     ct__region *region; /* of large pointwise nodes (region.h); NULL: none so far */
     bool open;          /* nodes wait in it to be run */
+    work *put_off, **put_off_end; /* nodes that come after the region, linked by `later` */
     const ct__seed *seeds;
     int n_seeds;
 } sweep;
@@ -350,11 +351,57 @@ static bool deliver_register(sweep *s, ct__node *n, int slot, int dx)
     return enqueue(s, w);
 }
 
+/* Runs the region, and the nodes that were put off until then. */
 static bool run_region(sweep *s)
 {
-    if (!s->open) return true;
+    work *w = s->put_off;
+    bool ok = !s->open || ct__region_run(s->region, &s->tour);
     s->open = false;
-    return ct__region_run(s->region, &s->tour);
+    s->put_off = NULL;
+    for (; ok && w; w = w->later) {
+        for (int i = 0; i < w->node->n_in; i++) {
+            work *x = ct__work_of(&s->tour, w->node->in[i].from);
+            if (x) x->awaited = false;
+        }
+        ok = step_back(s, w);
+        ct__work_clear(w);
+    }
+    return ok;
+}
+
+/* A node that leads to nothing but leaves, such as one that repeats a parameter, may come after the region: nobody else waits for it. */
+static bool may_be_put_off(const sweep *s, const work *w)
+{
+    const ct__node *n = w->node;
+    bool may = n->op && w->waits && !n->hooks && !w->end && !n->segment;
+    for (int i = 0; may && i < n->n_in; i++) may = !wanted(s, &n->in[i]) || !n->in[i].from->op;
+    return may;
+}
+
+/* The leaves are marked, so that the order of their sums stays. */
+static bool put_off(sweep *s, work *w)
+{
+    const ct__node *n = w->node;
+    for (int i = 0; i < n->n_in; i++) {
+        if (!wanted(s, &n->in[i])) continue;
+        if (!deliver(s, n->in[i].from, n->in[i].slot, NULL)) return false;
+        ct__work_of(&s->tour, n->in[i].from)->awaited = true;
+    }
+    w->later = NULL;
+    if (!s->put_off) s->put_off_end = &s->put_off;
+    *s->put_off_end = w;
+    s->put_off_end = &w->later;
+    return true;
+}
+
+/* Does the node lead to a leaf that a node put off leads to as well? */
+static bool leads_to_awaited(const sweep *s, const ct__node *n)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        const work *x = ct__work_of(&s->tour, n->in[i].from);
+        if (x && x->awaited) return true;
+    }
+    return false;
 }
 
 /* The node joins the region. */
@@ -395,11 +442,20 @@ static bool spread_seed(sweep *s, work *w)
     return true;
 }
 
+/* Is it an operation that only zeros reached? It computes nothing. (Of several outputs it is not known what waits.) */
+static bool is_zero(const work *w) { return w->node->op && !w->node->segment && w->n_out == 1 && !w->waits && !w->g[0]; }
+
 /* Takes what may run in a region; else the region is run, since this node may need what it makes, or run the user's code. */
 static bool process_large(sweep *s, work *w, bool *done)
 {
+    *done = false;
+    if (is_zero(w)) return true;
     bool fits = ct__region_fits(s->open ? s->region : NULL, &s->tour, w);
-    if (s->open && !(fits && ct__region_has_room(s->region))) {
+    if (s->open && !fits && may_be_put_off(s, w)) {
+        *done = true;
+        return put_off(s, w);
+    }
+    if (s->open && !(fits && ct__region_has_room(s->region) && !leads_to_awaited(s, w->node))) {
         if (!run_region(s)) return false;
         fits = ct__region_fits(NULL, &s->tour, w);
     }
