@@ -66,10 +66,10 @@ static void plan_space(product *p)
     p->part.pack_b = packs_b(&p->b, p->height, size);
     if (packs_a(&p->a, p->width, size)) {
         const int64_t bytes = (p->height + ct__gemm_own->rows - 1) / ct__gemm_own->rows * ct__gemm_own->pitch[i] * depth * size;
-        p->space_a = (size_t)round_up(least(bytes, CT__GEMM_BLOCK), 64);
+        p->space_a = (size_t)round_up(least(bytes, ct__gemm_own->block), 64);
     }
     p->space_each = p->space_a;
-    if (p->part.pack_b && p->height * depth * size > CT__GEMM_BLOCK) /* or several blocks would pack the same strips */
+    if (p->part.pack_b && p->height * depth * size > ct__gemm_own->block) /* or several blocks would pack the same strips */
         p->space_each += (size_t)(depth * round_up(p->width, ct__gemm_own->width[i]) * size);
 }
 

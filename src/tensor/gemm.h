@@ -6,10 +6,9 @@
 
 #include "tensor/tensor.h"
 
-enum {
-    CT__GEMM_DEPTH = 256,       /* terms that are summed in registers: with a strip's width a panel of B in first-level cache */
-    CT__GEMM_BLOCK = 384 << 10, /* bytes of A that stay in second-level cache */
-};
+/* Terms that are summed in registers, before C is written: a panel of B of that height stays in or close to first-level cache. At 256 the passes
+ * over C showed in products of 1024 and more (4 %). */
+enum { CT__GEMM_DEPTH = 384 };
 
 /* A block of C to be multiplied at once: C = alpha A B + beta C, C's rows contiguous. */
 typedef struct ct__gemm_part {
@@ -27,6 +26,7 @@ typedef struct ct__gemm_kernels {
     /* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns, for elements of 4 (index 0) and 8 bytes: their bits. */
     void (*turn[2])(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n);
     int rows, pitch[2], width[2]; /* of a tile; from row to row of a packed panel of A; of a strip */
+    int64_t block;                /* bytes of A that stay in second-level cache */
     double parallel;              /* flops from which threads pay: about 25 us of one thread */
     bool narrow;                  /* vectors of 16 bytes: large products are for BLIS */
 } ct__gemm_kernels;

@@ -15,12 +15,14 @@
 #define UP_TO_6(f) UP_TO_4(f) f(5) f(6)
 #define UP_TO_14(f) UP_TO_6(f) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14)
 
-/* A tile is as high as the registers allow: two sums for each row, two vectors of B and an element of A. */
+/* A tile is as high as the registers allow: two sums for each row, two vectors of B and an element of A. A block of A takes half of the
+ * second-level cache of the smallest processors of a kind. */
 #if defined __AVX512F__
 #include <immintrin.h>
 #define ROWS 14
 #define FOR_EACH_ROW UP_TO_14
 #define PARALLEL 6e6
+#define BLOCK (512 << 10)
 #define NARROW false
 #include "tensor/gemm_avx512.h"
 #elif defined __AVX2__ && defined __FMA__
@@ -28,12 +30,14 @@
 #define ROWS 6
 #define FOR_EACH_ROW UP_TO_6
 #define PARALLEL 3e6
+#define BLOCK (256 << 10)
 #define NARROW false
 #include "tensor/gemm_avx2.h"
 #else
 #define ROWS 6
 #define FOR_EACH_ROW UP_TO_6
 #define PARALLEL 1e6
+#define BLOCK (128 << 10)
 #define NARROW true
 #include "tensor/gemm_plain.h"
 #endif
@@ -90,6 +94,7 @@ const ct__gemm_kernels TABLE(CT__ISA) = {
     .multiply = {F32(multiply), F64(multiply)},
     .turn = {F32(turn), F64(turn)},
     .rows = ROWS,
+    .block = BLOCK,
     .pitch = {F32(PITCH), F64(PITCH)},
     .width = {F32(WIDTH), F64(WIDTH)},
     .parallel = PARALLEL,

@@ -1,7 +1,7 @@
 /*
  * gemm_kernel.h - matrix products for one element type, read by gemm_isa.c once for each.
  *
- * Expects: T, V (a vector of T), LANES, ROWS (of a tile), FOR_EACH_ROW, NAME(x); LOAD, STORE; LOAD_SOME, STORE_SOME (the first n lanes),
+ * Expects: T, V (a vector of T), LANES, ROWS (of a tile), FOR_EACH_ROW, BLOCK (bytes of A), NAME(x); LOAD, STORE; LOAD_SOME, STORE_SOME (the first n lanes),
  * LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and faster); SPREAD (one value to all lanes), MADD(a, b, c) = a b + c,
  * POSITIVE(x) (0 where x <= 0, else x), TRANSPOSE(rows).
  *
@@ -326,8 +326,8 @@ static void NAME(multiply)(const ct__gemm_part *p)
         NAME(multiply_turned)(p, depth);
         return;
     }
-    if (m * depth > CT__GEMM_BLOCK / 2 / (int64_t)sizeof(T)) {
-        const int64_t most = CT__GEMM_BLOCK / (int64_t)sizeof(T) / NAME(PITCH) / depth * ROWS, blocks = (m + most - 1) / most;
+    if (m * depth > BLOCK / 2 / (int64_t)sizeof(T)) {
+        const int64_t most = BLOCK / (int64_t)sizeof(T) / NAME(PITCH) / depth * ROWS, blocks = (m + most - 1) / most;
         block = (m + blocks - 1) / blocks;
     }
     NAME(strip) s = {.c_row = p->c->row, .alpha = (T)p->alpha};
