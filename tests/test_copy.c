@@ -125,6 +125,34 @@ static void matrices_are_turned(void **state)
     assert_clean();
 }
 
+/* Axes in every order, with others between them, reversed and repeated ones among them: against element by element. */
+static void axes_in_every_order(void **state)
+{
+    (void)state;
+    static const int orders[][4] = {{0, 1, 3, 2}, {0, 2, 3, 1}, {0, 3, 1, 2}, {0, 3, 2, 1}, {1, 3, 0, 2}, {3, 0, 1, 2},
+                                    {3, 2, 1, 0}, {2, 3, 0, 1}, {3, 1, 2, 0}, {2, 0, 3, 1}, {1, 0, 2, 3}, {0, 2, 1, 3}};
+    for (int d = 0; d < DTYPES; d++) {
+        for (size_t k = 0; k < sizeof orders / sizeof *orders; k++) {
+            CT_SCOPE;
+            const int *o = orders[k];
+            ct_tensor *x = ct_cast(ct_uniform(ct_shape(3, 17, 5, 40), 0, 100, CT_F64), dtypes[d]);
+            if (k % 3 == 1) x = ct_flip(x, ct_axes(3));
+            if (k % 3 == 2) x = ct_flip(x, ct_axes(1));
+            if (k % 4 == 3) x = ct_expand(ct_slice(x, 2, 0, 1, 1), ct_shape(3, 17, 5, 40));
+            ct_tensor *view = ct_permute(x, ct_axes(o[0], o[1], o[2], o[3])), *y = ct_contiguous(view);
+            int64_t wrong = 0;
+            for (int64_t i = 0; i < ct_count_of(y); i++) {
+                int64_t at[4], rest = i;
+                for (int a = 3; a >= 0; a--) at[a] = rest % ct_dim(y, a), rest /= ct_dim(y, a);
+                const ct_index index = ct_index(at[0], at[1], at[2], at[3]);
+                wrong += ct_get(y, index) != ct_get(view, index);
+            }
+            assert_int_equal(wrong, 0);
+        }
+    }
+    assert_clean();
+}
+
 /* Of 32 MB and more, in lines and not: the result goes past the caches. */
 static void large_matrices_are_turned(void **state)
 {
@@ -212,7 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strips_of_every_size_are_turned), cmocka_unit_test(matrices_are_turned),
-        cmocka_unit_test(large_matrices_are_turned),       cmocka_unit_test(a_matrix_is_turned_in_place),
+        cmocka_unit_test(axes_in_every_order),             cmocka_unit_test(large_matrices_are_turned),       cmocka_unit_test(a_matrix_is_turned_in_place),
         cmocka_unit_test(large_results_are_right),         cmocka_unit_test(large_results_of_mixed_sizes),
     };
     return cmocka_run_group_tests(tests, find_tables, NULL);

@@ -67,32 +67,44 @@ ct__kernel ct__cast_kernel(ct_dtype to, ct_dtype from) { return casts[from][to];
 enum { BLOCK_BYTES = 2048, MAX_PARTS = 64, SHORT = 1 << 20 /* bytes: some 20 us */ };
 
 typedef struct transpose {
-    ct__turn whole;
+    ct__turn whole; /* one matrix */
     void (*turn)(const ct__turn *t);
-    int64_t size, high, wide;      /* of an element; rows and columns of a block */
-    int64_t across, blocks, group; /* blocks in a strip, of all, in a part */
+    int64_t size, high, wide;              /* of an element; rows and columns of a block */
+    int64_t across, each, blocks, group;   /* blocks in a strip, in a matrix, of all, in a part */
+    int axes;                              /* the others, along which there is a matrix at each place */
+    int64_t dim[CT_MAX_RANK], to[CT_MAX_RANK], from[CT_MAX_RANK]; /* their strides in bytes */
 } transpose;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static const char *block_start(const transpose *t, int64_t block)
+/* Block number `index` of all. */
+static ct__turn block_at(const transpose *t, int64_t index)
 {
-    return t->whole.from + block / t->across * t->high * t->whole.from_row + block % t->across * t->wide * t->size;
+    int64_t matrix = index / t->each;
+    const int64_t b = index % t->each, i = b / t->across * t->high, j = b % t->across * t->wide;
+    ct__turn block = t->whole;
+    for (int a = t->axes - 1; a >= 0; a--) {
+        block.to += matrix % t->dim[a] * t->to[a];
+        block.from += matrix % t->dim[a] * t->from[a];
+        matrix /= t->dim[a];
+    }
+    block.to += i * t->size + j * block.to_row;
+    block.from += i * block.from_row + j * t->size;
+    block.rows = least(block.rows - i, t->high);
+    block.columns = least(block.columns - j, t->wide);
+    return block;
 }
 
 static void transpose_blocks(void *context, int64_t part)
 {
     const transpose *t = context;
     const int64_t first = part * t->group, end = least(first + t->group, t->blocks);
+    ct__turn block = block_at(t, first);
     for (int64_t b = first; b < end; b++) {
-        const int64_t i = b / t->across * t->high, j = b % t->across * t->wide;
-        ct__turn block = t->whole;
-        block.to += i * t->size + j * block.to_row;
-        block.from = block_start(t, b);
-        block.rows = least(block.rows - i, t->high);
-        block.columns = least(block.columns - j, t->wide);
-        block.next = b + 1 < end ? block_start(t, b + 1) : NULL;
+        const ct__turn next = block_at(t, b + 1 < end ? b + 1 : b);
+        block.next = b + 1 < end ? next.from : NULL;
         t->turn(&block);
+        block = next;
     }
     if (t->whole.stream) ct__stream_end();
 }
@@ -107,20 +119,50 @@ static const ct__copy_kernels *kernels_of_machine(void)
 #endif
 }
 
-/* Is it a plain transposition of a matrix of some size, with no cast? */
-static bool copy_transposed(ct_tensor *dst, const ct_tensor *src)
+/* Do elements along axis `outer` follow the `n` along `inner`, in both? */
+static bool goes_on(const ct_tensor *dst, const ct_tensor *src, int outer, int inner, int64_t n)
 {
-    if (dst->rank != 2 || dst->dtype != src->dtype || dst->count < 1024) return false;
-    if (dst->stride[1] != 1 || src->stride[0] != 1 || src->stride[1] < src->dim[0] || dst->stride[0] < dst->dim[1]) return false;
+    return dst->stride[outer] == dst->stride[inner] * n && src->stride[outer] == src->stride[inner] * n;
+}
+
+/* The matrix of axis k of dst, whose elements are neighbors in src, and the last axis, whose elements are neighbors in dst; one at each
+ * place along the other axes. */
+static transpose transpose_of(const ct_tensor *dst, const ct_tensor *src, int k)
+{
+    const int last = dst->rank - 1;
     const int64_t size = (int64_t)ct__size(dst);
     transpose t = {.size = size, .high = CT__TURN_BYTES / size, .wide = BLOCK_BYTES / size};
-    t.whole = (ct__turn){.to = dst->data, .from = src->data, .to_row = dst->stride[0] * size, .from_row = src->stride[1] * size,
-                         .rows = src->dim[1], .columns = src->dim[0]};
-    t.whole.stream = ct__streams(dst->count * size) && ((uintptr_t)dst->data | (uintptr_t)t.whole.to_row) % 64 == 0;
-    t.turn = kernels_of_machine()->turn[size == 1 ? 0 : size == 4 ? 1 : 2];
+    t.whole = (ct__turn){.to = dst->data, .from = src->data, .to_row = dst->stride[k] * size, .from_row = src->stride[last] * size,
+                         .rows = dst->dim[last], .columns = dst->dim[k]};
+    int64_t matrices = 1, lines = (int64_t)((uintptr_t)dst->data | (uintptr_t)t.whole.to_row);
+    int end = last; /* axes from here on are joined with the last one */
+    for (; end > 0 && end - 1 != k && goes_on(dst, src, end - 1, last, t.whole.rows); end--) t.whole.rows *= dst->dim[end - 1];
+    for (int i = 0; i < end; i++) {
+        if (i == k || dst->dim[i] == 1) continue;
+        matrices *= t.dim[t.axes] = dst->dim[i];
+        lines |= t.to[t.axes] = dst->stride[i] * size;
+        t.from[t.axes++] = src->stride[i] * size;
+    }
+    t.whole.stream = ct__streams(dst->count * size) && lines % 64 == 0;
     t.across = (t.whole.columns + t.wide - 1) / t.wide;
-    t.blocks = (t.whole.rows + t.high - 1) / t.high * t.across;
+    t.each = (t.whole.rows + t.high - 1) / t.high * t.across;
+    t.blocks = matrices * t.each;
     t.group = dst->count * size < SHORT ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
+    t.turn = kernels_of_machine()->turn[size == 1 ? 0 : size == 4 ? 1 : 2];
+    return t;
+}
+
+/* Are neighbors in src apart in dst, and the other way round? Then, for sizes where that matters, and no cast. */
+static bool copy_transposed(ct_tensor *dst, const ct_tensor *src)
+{
+    enum { LEAST = 4 };
+    const int last = dst->rank - 1;
+    if (dst->rank < 2 || dst->dtype != src->dtype || dst->count < 1024) return false;
+    if (dst->stride[last] != 1 || src->stride[last] == 1 || dst->dim[last] < LEAST) return false;
+    int k = last - 1;
+    while (k >= 0 && (src->stride[k] != 1 || dst->dim[k] < LEAST)) k--;
+    if (k < 0) return false;
+    transpose t = transpose_of(dst, src, k);
     ct__parallel((t.blocks + t.group - 1) / t.group, transpose_blocks, &t);
     return true;
 }

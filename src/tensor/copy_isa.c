@@ -43,15 +43,39 @@ INLINE void square1(char *to, int64_t to_row, const char *from, int64_t from_row
     ROUND(16, 8);
     UNROLL for (int i = 0; i < 16; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
 }
-enum { SQUARE1 = 16 };
-#else
-enum { SQUARE1 = 1 };
-INLINE void square1(char *to, int64_t to_row, const char *from, int64_t from_row)
+INLINE void small4(char *to, int64_t to_row, const char *from, int64_t from_row)
 {
-    (void)to_row, (void)from_row;
-    *to = *from;
+    __m128i r[4], t[4];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = _mm_loadu_si128(CX(from + i * from_row));
+    ROUND(4, 32);
+    ROUND(4, 32);
+    UNROLL for (int i = 0; i < 4; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
 }
+INLINE void small8(char *to, int64_t to_row, const char *from, int64_t from_row)
+{
+    __m128i r[2], t[2];
+    UNROLL for (int i = 0; i < 2; i++) r[i] = _mm_loadu_si128(CX(from + i * from_row));
+    ROUND(2, 64);
+    UNROLL for (int i = 0; i < 2; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
+}
+enum { SQUARE1 = 16, SMALL4 = 4, SMALL8 = 2 };
+#else
+enum { SQUARE1 = 1, SMALL4 = 1, SMALL8 = 1 };
+#define ALONE(size)                                                                                                                    \
+    INLINE void alone##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                              \
+    {                                                                                                                                  \
+        (void)to_row, (void)from_row;                                                                                                  \
+        memcpy(to, from, size);                                                                                                        \
+    }
+ALONE(1)
+ALONE(4)
+ALONE(8)
+#define square1 alone1
+#define small4 alone4
+#define small8 alone8
 #endif
+#define small1 square1
+enum { SMALL1 = SQUARE1 };
 
 #if defined __AVX512F__
 enum { SQUARE4 = 16, SQUARE8 = 8 };
@@ -157,35 +181,10 @@ INLINE void square8(char *to, int64_t to_row, const char *from, int64_t from_row
     }
     UNROLL for (int i = 0; i < 4; i++) _mm256_storeu_pd((double *)(void *)(to + i * to_row), r[i]);
 }
-#elif defined __SSE2__
-enum { SQUARE4 = 4, SQUARE8 = 2 };
-INLINE void square4(char *to, int64_t to_row, const char *from, int64_t from_row)
-{
-    __m128i r[4], t[4];
-    UNROLL for (int i = 0; i < 4; i++) r[i] = _mm_loadu_si128(CX(from + i * from_row));
-    ROUND(4, 32);
-    ROUND(4, 32);
-    UNROLL for (int i = 0; i < 4; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
-}
-INLINE void square8(char *to, int64_t to_row, const char *from, int64_t from_row)
-{
-    __m128i r[2], t[2];
-    UNROLL for (int i = 0; i < 2; i++) r[i] = _mm_loadu_si128(CX(from + i * from_row));
-    ROUND(2, 64);
-    UNROLL for (int i = 0; i < 2; i++) _mm_storeu_si128(X(to + i * to_row), r[i]);
-}
 #else
-enum { SQUARE4 = 1, SQUARE8 = 1 };
-INLINE void square4(char *to, int64_t to_row, const char *from, int64_t from_row)
-{
-    (void)to_row, (void)from_row;
-    memcpy(to, from, 4);
-}
-INLINE void square8(char *to, int64_t to_row, const char *from, int64_t from_row)
-{
-    (void)to_row, (void)from_row;
-    memcpy(to, from, 8);
-}
+enum { SQUARE4 = SMALL4, SQUARE8 = SMALL8 };
+#define square4 small4
+#define square8 small8
 #endif
 
 /* ---- tiles ---- */
@@ -206,20 +205,37 @@ INLINE void fetch_lines(fetch *f, int count)
     }
 }
 
-/* A tile, or fewer rows and columns: whole squares, and the rest one by one. */
+/* A tile, or fewer rows and columns: large squares; beside and below them small ones; and the rest one by one. */
 #define TILE(size)                                                                                                                     \
-    static __attribute__((noinline)) void tile##size(char *to, int64_t to_row, const char *from, int64_t from_row, int64_t rows,       \
+    static __attribute__((noinline)) void edge##size(char *to, int64_t to_row, const char *from, int64_t from_row, int64_t rows,       \
                                                      int64_t columns)                                                                  \
     {                                                                                                                                  \
-        const int64_t whole_rows = rows / SQUARE##size * SQUARE##size, whole_columns = columns / SQUARE##size * SQUARE##size;          \
-        for (int64_t i = 0; i < whole_rows; i += SQUARE##size) {                                                                       \
-            for (int64_t j = 0; j < whole_columns; j += SQUARE##size)                                                                  \
-                square##size(to + j * to_row + i * (size), to_row, from + i * from_row + j * (size), from_row);                        \
+        const int64_t whole_rows = rows / SMALL##size * SMALL##size, whole_columns = columns / SMALL##size * SMALL##size;              \
+        for (int64_t i = 0; i < whole_rows; i += SMALL##size) {                                                                        \
+            for (int64_t j = 0; j < whole_columns; j += SMALL##size)                                                                   \
+                small##size(to + j * to_row + i * (size), to_row, from + i * from_row + j * (size), from_row);                         \
         }                                                                                                                              \
         for (int64_t j = 0; j < columns; j++) {                                                                                        \
             for (int64_t i = j < whole_columns ? whole_rows : 0; i < rows; i++)                                                        \
                 memcpy(to + j * to_row + i * (size), from + i * from_row + j * (size), (size));                                        \
         }                                                                                                                              \
+    }                                                                                                                                  \
+    static __attribute__((noinline)) void tile##size(char *to, int64_t to_row, const char *from, int64_t from_row, int64_t rows,       \
+                                                     int64_t columns)                                                                  \
+    {                                                                                                                                  \
+        if ((int)SQUARE##size == (int)SMALL##size) {                                                                                         \
+            edge##size(to, to_row, from, from_row, rows, columns);                                                                     \
+            return;                                                                                                                    \
+        }                                                                                                                              \
+        const int64_t whole_rows = rows / SQUARE##size * SQUARE##size, whole_columns = columns / SQUARE##size * SQUARE##size;          \
+        for (int64_t i = 0; i < whole_rows; i += SQUARE##size) {                                                                       \
+            for (int64_t j = 0; j < whole_columns; j += SQUARE##size)                                                                  \
+                square##size(to + j * to_row + i * (size), to_row, from + i * from_row + j * (size), from_row);                        \
+        }                                                                                                                              \
+        if (whole_columns < columns)                                                                                                   \
+            edge##size(to + whole_columns * to_row, to_row, from + whole_columns * (size), from_row, rows, columns - whole_columns);   \
+        if (whole_rows < rows)                                                                                                         \
+            edge##size(to + whole_rows * (size), to_row, from + whole_rows * from_row, from_row, rows - whole_rows, whole_columns);    \
     }
 TILE(1)
 TILE(4)
