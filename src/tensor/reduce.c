@@ -149,7 +149,7 @@ static int64_t first_half(int64_t n, int64_t block) { return (n / 2 + block - 1)
 static void join(const plan *p, char *out, const char *more, int64_t n)
 {
     const char *rows[] = {out, more};
-    p->joiner->columns(rows, 2, n, &(ct__term){zeros, 0, 1}, out);
+    p->joiner->columns(rows, 2, n, &(ct__term){zeros, 0, p->scale}, out);
 }
 
 /* ---- by rows ---- */
@@ -398,6 +398,7 @@ bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, u
                 void *out)
 {
     plan p;
+    if (kind == CT__MIN) scale = -1; /* of floats: the same kernels as CT__MAX */
     const ct_dtype result = ct__reduced_dtype(kind, (ct_dtype)x->dtype);
     p.kernel = reducer_of(kind, (ct_dtype)x->dtype);
     p.joiner = reducer_of(kind == CT__SUM_WIDE || kind == CT__SQUARES ? CT__SUM : kind, result);
@@ -410,7 +411,7 @@ bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, u
     if (x->count == 0) {
         int64_t outputs = 1;
         for (int i = 0; i < x->rank; i++) outputs *= mask >> i & 1 ? 1 : x->dim[i];
-        p.kernel->rows(x->data, 0, outputs, 0, &(ct__term){zeros, 0, 1}, out);
+        p.kernel->rows(x->data, 0, outputs, 0, &(ct__term){zeros, 0, scale}, out);
         return true;
     }
     make_plan(&p, x, mask);

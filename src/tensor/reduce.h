@@ -37,7 +37,7 @@ bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, u
 typedef struct ct__term {
     const double *about;
     int64_t step;
-    double scale;
+    double scale; /* also: 1 for CT__MAX, -1 for CT__MIN */
 } ct__term;
 
 enum {

@@ -22,8 +22,8 @@
 enum { AHEAD = 2048 }; /* bytes */
 
 /* Vectors, and those for elements at any address. */
-#define VECTORS(name, T, bytes)                                                                                                        \
-    typedef T name __attribute__((vector_size(bytes)));                                                                                \
+#define VECTORS(name, T, bytes)                                                                                                \
+    typedef T name __attribute__((vector_size(bytes)));                                                                        \
     typedef T name##_at __attribute__((vector_size(bytes), aligned(sizeof(T)), may_alias));
 VECTORS(f32x4, float, 16)
 VECTORS(f32x8, float, 32)
@@ -44,6 +44,7 @@ VECTORS(f64x8, double, 64)
 /* ---- sums ---- */
 
 #define PLAIN(x, about, scale) (x)
+#define KEPT(a) (a)
 #define ADD(a, b) ((a) + (b))
 #define PASTE(a, b) a##b
 #define VECTOR_AT(V, p, about) (*(const PASTE(V, _at) *)(const void *)(p))
@@ -118,59 +119,52 @@ VECTORS(f64x8, double, 64)
 
 /* Once NaN, always NaN: nothing compares with it, and another one replaces it. Without branches: which is larger nobody can foretell. */
 #if defined __SSE2__
-#define SCALAR(name, T, V, get, one, all, how)                                                                            \
+#define SCALAR(name, T, V, get, one, all)                                                                                      \
     static INLINE T name(T a, T b)                                                                                             \
     {                                                                                                                          \
-        const V x = _mm_set_##one(a), y = _mm_set_##one(b), nan = _mm_cmpunord_##one(y, y), best = _mm_##how##_##one(y, x);    \
+        const V x = _mm_set_##one(a), y = _mm_set_##one(b), nan = _mm_cmpunord_##one(y, y), best = _mm_max_##one(y, x);        \
         return get(_mm_or_##all(_mm_and_##all(nan, y), _mm_andnot_##all(nan, best)));                                          \
     }
-SCALAR(larger_f32, float, __m128, _mm_cvtss_f32, ss, ps, max)
-SCALAR(larger_f64, double, __m128d, _mm_cvtsd_f64, sd, pd, max)
-SCALAR(smaller_f32, float, __m128, _mm_cvtss_f32, ss, ps, min)
-SCALAR(smaller_f64, double, __m128d, _mm_cvtsd_f64, sd, pd, min)
+SCALAR(larger_f32, float, __m128, _mm_cvtss_f32, ss, ps)
+SCALAR(larger_f64, double, __m128d, _mm_cvtsd_f64, sd, pd)
 #else
-#define SCALAR(name, T, order)                                                                                                 \
-    static INLINE T name(T a, T b) { return b != b || b order a ? b : a; }
-SCALAR(larger_f32, float, >)
-SCALAR(larger_f64, double, >)
-SCALAR(smaller_f32, float, <)
-SCALAR(smaller_f64, double, <)
+#define SCALAR(name, T)                                                                                                        \
+    static INLINE T name(T a, T b) { return b != b || b > a ? b : a; }
+SCALAR(larger_f32, float)
+SCALAR(larger_f64, double)
 #endif
 
 /* The same by vectors. The processor's own maximum of b and a is a where one of them is NaN. */
 #define VLARGER(V, a, b) PASTE(larger_, V)(a, b)
-#define VSMALLER(V, a, b) PASTE(smaller_, V)(a, b)
 #if defined __AVX512VL__
-#define WIDE_LIKE(name, type, V, suffix, how)                                                                            \
+#define WIDE_LIKE(name, type, V, suffix)                                                                                       \
     static INLINE type name(type a, type b)                                                                                    \
     {                                                                                                                          \
-        return (type)_mm512_mask_mov_##suffix(_mm512_##how##_##suffix((V)b, (V)a),                                             \
+        return (type)_mm512_mask_mov_##suffix(_mm512_max_##suffix((V)b, (V)a),                                                 \
                                               _mm512_cmp_##suffix##_mask((V)b, (V)b, _CMP_UNORD_Q), (V)b);                     \
     }
-WIDE_LIKE(larger_f32x16, f32x16, __m512, ps, max)
-WIDE_LIKE(larger_f64x8, f64x8, __m512d, pd, max)
-WIDE_LIKE(smaller_f32x16, f32x16, __m512, ps, min)
-WIDE_LIKE(smaller_f64x8, f64x8, __m512d, pd, min)
-#define LIKE(name, type, V, suffix, how)                                                                                       \
+WIDE_LIKE(larger_f32x16, f32x16, __m512, ps)
+WIDE_LIKE(larger_f64x8, f64x8, __m512d, pd)
+#define LIKE(name, type, V, suffix)                                                                                            \
     static INLINE type name(type a, type b)                                                                                    \
     {                                                                                                                          \
-        return (type)_mm256_mask_mov_##suffix(_mm256_##how##_##suffix((V)b, (V)a),                                             \
+        return (type)_mm256_mask_mov_##suffix(_mm256_max_##suffix((V)b, (V)a),                                                 \
                                               _mm256_cmp_##suffix##_mask((V)b, (V)b, _CMP_UNORD_Q), (V)b);                     \
     }
 #elif defined __AVX__
-#define LIKE(name, type, V, suffix, how)                                                                                       \
+#define LIKE(name, type, V, suffix)                                                                                            \
     static INLINE type name(type a, type b)                                                                                    \
     {                                                                                                                          \
-        const V best = _mm256_##how##_##suffix((V)b, (V)a);                                                                    \
+        const V best = _mm256_max_##suffix((V)b, (V)a);                                                                        \
         return (type)_mm256_blendv_##suffix(best, (V)b, _mm256_cmp_##suffix((V)b, (V)b, _CMP_UNORD_Q));                        \
     }
 #elif defined __SSE2__
 #define __m256 __m128
 #define __m256d __m128d
-#define LIKE(name, type, V, suffix, how)                                                                                       \
+#define LIKE(name, type, V, suffix)                                                                                            \
     static INLINE V name##_half(V a, V b)                                                                                      \
     {                                                                                                                          \
-        const V nan = _mm_cmpunord_##suffix(b, b), best = _mm_##how##_##suffix(b, a);                                          \
+        const V nan = _mm_cmpunord_##suffix(b, b), best = _mm_max_##suffix(b, a);                                              \
         return _mm_or_##suffix(_mm_and_##suffix(nan, b), _mm_andnot_##suffix(nan, best));                                      \
     }                                                                                                                          \
     static INLINE type name(type a, type b)                                                                                    \
@@ -187,29 +181,30 @@ typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef int64_t i64x4 __attribute__((vector_size(32)));
 #define __m256 i32x8
 #define __m256d i64x4
-#define ORDER_max >
-#define ORDER_min <
 /* The bits of b where the mask is all ones, else of a. */
-#define LIKE(name, type, V, suffix, how)                                                                                       \
+#define LIKE(name, type, V, suffix)                                                                                            \
     static INLINE type name(type a, type b)                                                                                    \
     {                                                                                                                          \
-        const V take = (b ORDER_##how a) | (b != b);                                                                           \
+        const V take = (b > a) | (b != b);                                                                                     \
         return (type)(((V)b & take) | ((V)a & ~take));                                                                         \
     }
 #endif
-LIKE(larger_f32x8, f32x8, __m256, ps, max)
-LIKE(larger_f64x4, f64x4, __m256d, pd, max)
-LIKE(smaller_f32x8, f32x8, __m256, ps, min)
-LIKE(smaller_f64x4, f64x4, __m256d, pd, min)
+LIKE(larger_f32x8, f32x8, __m256, ps)
+LIKE(larger_f64x4, f64x4, __m256d, pd)
 
-#define TERM PLAIN
+/* The smallest is the largest of the opposites: `scale` is -1 then, and 1 else. */
+#undef KEPT
+#define FLIPPED(x, about, scale) ((x) * flip)
+#define VFLIPPED(V, p, about) (VECTOR_AT(V, p, about) * flip)
+#define KEPT(a) ((a) * flip)
+#define TERM FLIPPED
 
 #define JOIN larger_f32
 #define SUFFIX max_f32
 #define S float
 #define START -INFINITY
 #define V f32x8
-#define LOAD VECTOR_AT
+#define LOAD VFLIPPED
 #define VJOIN VLARGER
 #include "tensor/reduce_kernel.h"
 #undef JOIN
@@ -219,32 +214,10 @@ LIKE(smaller_f64x4, f64x4, __m256d, pd, min)
 #define S double
 #define START -INFINITY
 #define V f64x4
-#define LOAD VECTOR_AT
+#define LOAD VFLIPPED
 #define VJOIN VLARGER
 #include "tensor/reduce_kernel.h"
 #undef JOIN
-
-#define JOIN smaller_f32
-#define SUFFIX min_f32
-#define S float
-#define START INFINITY
-#define V f32x8
-#define LOAD VECTOR_AT
-#define VJOIN VSMALLER
-#include "tensor/reduce_kernel.h"
-#undef JOIN
-
-#define JOIN smaller_f64
-#define SUFFIX min_f64
-#define S double
-#define START INFINITY
-#define V f64x4
-#define LOAD VECTOR_AT
-#define VJOIN VSMALLER
-#include "tensor/reduce_kernel.h"
-#undef JOIN
-
-#undef TERM
 
 /* ---- the table ---- */
 
@@ -254,7 +227,7 @@ LIKE(smaller_f64x4, f64x4, __m256d, pd, min)
 const ct__reduce_kernels CT__CONCAT(ct__reduce_kernels_, CT__ISA) = {
     .reducer = {[CT__SUM] = FLOATS(sum),
                 [CT__MAX] = FLOATS(max),
-                [CT__MIN] = FLOATS(min),
+                [CT__MIN] = FLOATS(max),
                 [CT__SUM_WIDE] = {ENTRY(wide_f32), ENTRY(sum_f64)},
                 [CT__SQUARES] = FLOATS(squares)},
 };

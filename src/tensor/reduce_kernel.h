@@ -9,6 +9,7 @@
  * which it undefines at its end, and these, which stay for the next dtype:
  *     TERM(x, about, scale)  what an element contributes
  *     JOIN(a, b)             of two accumulators
+ *     KEPT(a)                an accumulator as it is kept in memory, and the other way round
  *
  * Elements are fetched ahead of their use: the processor does so by itself within a page alone.
  */
@@ -26,7 +27,8 @@ static inline A NAME(pair)(A a, A b) { return JOIN(a, b); }
 static NOINLINE A NAME(block)(const S *x, int64_t n, double about, double scale)
 {
     enum { W = 32 / sizeof(A), LINE = 64 / sizeof(S) };
-    (void)about, (void)scale;
+    const A flip = (A)scale;
+    (void)about, (void)scale, (void)flip;
     A s = START;
     int64_t i = 0;
     if (n >= W) {
@@ -87,8 +89,10 @@ static NOINLINE A NAME(run)(const S *x, int64_t n, double about, double scale)
 static void NAME(rows)(const char *x, int64_t step, int64_t count, int64_t n, const ct__term *t, char *out)
 {
     A *y = (A *)(void *)out;
+    const A flip = (A)t->scale;
+    (void)flip;
     for (int64_t k = 0; k < count; k++)
-        y[k] = NAME(run)((const S *)(const void *)(x + k * step), n, t->about[k * t->step], t->scale);
+        y[k] = KEPT(NAME(run)((const S *)(const void *)(x + k * step), n, t->about[k * t->step], t->scale));
 }
 
 /* y_i = join of the terms at i of one row, or of four in pairs, or of twice four; of y_i and these where `more`. y may be a row. */
@@ -96,24 +100,25 @@ static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more
 {
     enum { W = 32 / sizeof(A) };
     const double *about = t->about, scale = t->scale;
-    (void)about, (void)scale;
+    const A flip = (A)scale;
+    (void)about, (void)scale, (void)flip;
     const S *x[8];
 #pragma GCC unroll 8
     for (int k = 0; k < 8; k++) x[k] = (const S *)(const void *)row[k < rows ? k : 0];
 #define AT(k) (x[k] + i)
 #define ABOUT(V) (*(const CT__CONCAT(ABOUT_FOR_, V) *)(const void *)(about + i))
 #define TERMS(V, k) LOAD(V, AT(k), ABOUT(V))
-#define ADD_VECTORS(V, W)                                                                                                              \
-    for (; i + (W) <= n; i += (W)) {                                                                                                   \
-        typedef V v_at __attribute__((aligned(4), may_alias));                                                                         \
-        V sum = TERMS(V, 0);                                                                                                           \
-        if (rows >= 4) sum = VJOIN(V, VJOIN(V, sum, TERMS(V, 1)), VJOIN(V, TERMS(V, 2), TERMS(V, 3)));                                 \
-        if (more) sum = VJOIN(V, *(const v_at *)(const void *)(y + i), sum);                                                           \
-        if (rows == 8) {                                                                                                               \
-            const V first = VJOIN(V, TERMS(V, 4), TERMS(V, 5)), second = VJOIN(V, TERMS(V, 6), TERMS(V, 7));                           \
-            sum = VJOIN(V, sum, VJOIN(V, first, second));                                                                              \
-        }                                                                                                                              \
-        *(v_at *)(void *)(y + i) = sum;                                                                                                \
+#define ADD_VECTORS(V, W)                                                                                                      \
+    for (; i + (W) <= n; i += (W)) {                                                                                           \
+        typedef V v_at __attribute__((aligned(4), may_alias));                                                                 \
+        V sum = TERMS(V, 0);                                                                                                   \
+        if (rows >= 4) sum = VJOIN(V, VJOIN(V, sum, TERMS(V, 1)), VJOIN(V, TERMS(V, 2), TERMS(V, 3)));                         \
+        if (more) sum = VJOIN(V, KEPT(*(const v_at *)(const void *)(y + i)), sum);                                             \
+        if (rows == 8) {                                                                                                       \
+            const V first = VJOIN(V, TERMS(V, 4), TERMS(V, 5)), second = VJOIN(V, TERMS(V, 6), TERMS(V, 7));                   \
+            sum = VJOIN(V, sum, VJOIN(V, first, second));                                                                      \
+        }                                                                                                                      \
+        *(v_at *)(void *)(y + i) = KEPT(sum);                                                                                  \
     }
 #define GET(k) TERM(*AT(k), about[i], scale)
     int64_t i = 0;
@@ -124,9 +129,9 @@ static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more
     for (; i < n; i++) { /* fewer than make a vector */
         A sum = GET(0);
         if (rows >= 4) sum = NAME(pair)(NAME(pair)(sum, GET(1)), NAME(pair)(GET(2), GET(3)));
-        if (more) sum = NAME(pair)(y[i], sum);
+        if (more) sum = NAME(pair)(KEPT(y[i]), sum);
         if (rows == 8) sum = NAME(pair)(sum, NAME(pair)(NAME(pair)(GET(4), GET(5)), NAME(pair)(GET(6), GET(7))));
-        y[i] = sum;
+        y[i] = KEPT(sum);
     }
 #undef AT
 #undef ABOUT
