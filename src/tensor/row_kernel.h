@@ -429,26 +429,26 @@ static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
 
 /* ---- layer norm ---- */
 
-/* What a row x is brought to mean 0 and variance 1 by: (x - mean - low) inverse, with the mean in two parts. */
+/* What a row x is brought to mean 0 and variance 1 by: u = (x - near) inverse + shift, with `near` an element or the mean. */
 typedef struct NAME(moments) {
-    V mean, low, inverse;
+    T near, inverse, shift;
 } NAME(moments);
 
-/* Sums of d = x - mean and of d^2. `to` is where the results of x will stand. */
-static void NAME(about)(const T *x, int64_t n, T mean, T *sum, T *squares, const T *to)
+/* Sums of d = x - near and of d^2. `to` is where the results of x will stand. */
+static void NAME(about)(const T *x, int64_t n, T near, T *sum, T *squares, const T *to)
 {
     if (n > CHUNK) {
         T more[2];
-        NAME(about)(x, HALVES(n), mean, sum, squares, to);
-        NAME(about)(x + HALVES(n), n - HALVES(n), mean, &more[0], &more[1], to + HALVES(n));
+        NAME(about)(x, HALVES(n), near, sum, squares, to);
+        NAME(about)(x + HALVES(n), n - HALVES(n), near, &more[0], &more[1], to + HALVES(n));
         *sum += more[0];
         *squares += more[1];
         return;
     }
-    const V a = SPREAD(mean);
+    const V a = SPREAD(near);
     V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)}, q[4] = {s[0], s[0], s[0], s[0]}, d;
 #define TERM(h, i) (SOON(x + (i)), SOON_WRITTEN(to + (i)), d = LOAD(x + (i)) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
-#define LAST(h, i) (d = LOAD_SOME(x + (i), m, mean) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
+#define LAST(h, i) (d = LOAD_SOME(x + (i), m, near) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
     EACH_OF_4(n, TERM, LAST);
 #undef TERM
 #undef LAST
@@ -456,17 +456,25 @@ static void NAME(about)(const T *x, int64_t n, T mean, T *sum, T *squares, const
     *squares = SUM_OF_4(q);
 }
 
-/* The mean of d corrects that of x, which is rounded; sum (d - low)^2 = sum d^2 - n low^2, where low is tiny. */
+/* One pass about the first element gives mean and variance, unless that is an outlier: then another one, about the mean that was
+ * found. So nothing is lost by cancellation, and far from zero the rounding of the mean does not show. */
 static NAME(moments) NAME(moments_of)(const T *x, int64_t n, T eps, const T *to)
 {
-    const T mean = NAME(total)(x, n) / (T)n;
-    T sum, squares;
-    NAME(about)(x, n, mean, &sum, &squares, to);
-    const T low = sum / (T)n, variance = squares / (T)n - low * low, positive = variance < 0 ? 0 : variance;
-    return (NAME(moments)){SPREAD(mean), SPREAD(low), SPREAD(NAME(ct__rsqrt)(positive + eps))};
+    T near = x[0], sum, squares;
+    NAME(about)(x, n, near, &sum, &squares, to);
+    T low = sum / (T)n, variance = squares / (T)n - low * low;
+    if (low * low > 8 * variance) {
+        near += low;
+        NAME(about)(x, n, near, &sum, &squares, to);
+        low = sum / (T)n;
+        variance = squares / (T)n - low * low;
+    }
+    const T inverse = NAME(ct__rsqrt)((variance < 0 ? 0 : variance) + eps);
+    return (NAME(moments)){near, inverse, -low * inverse};
 }
 
-#define NORMAL(x) (((x) - c.mean - c.low) * c.inverse)
+#define NORMAL(x) MADD((x) - near, inverse, shift)
+#define NORMAL_BY(c) const V near = SPREAD((c).near), inverse = SPREAD((c).inverse), shift = SPREAD((c).shift)
 
 /* y = (x - mean) / sqrt(variance + eps) gamma + beta; p: y, x, gamma, beta, eps */
 static void NAME(layer_norm)(int64_t rows, int64_t n, char *const *p)
@@ -476,6 +484,7 @@ static void NAME(layer_norm)(int64_t rows, int64_t n, char *const *p)
         T *y = (T *)(void *)p[0] + k * n;
         const T *x = (const T *)(const void *)p[1] + k * n;
         const NAME(moments) c = NAME(moments_of)(x, n, eps, y);
+        NORMAL_BY(c);
         EACH(n, STORE(y + i, MADD(NORMAL(LOAD(x + i)), LOAD(gamma + i), LOAD(beta + i))),
              STORE_SOME(y + i, MADD(NORMAL(LOAD_SOME(x + i, m, 0)), LOAD_SOME(gamma + i, m, 0), LOAD_SOME(beta + i, m, 0)), m));
     }
@@ -494,7 +503,7 @@ static void NAME(norm_sums)(const T *x, const T *g, const T *gamma, int64_t n, c
         sums[1] += more[1];
         return;
     }
-    const NAME(moments) c = *at;
+    NORMAL_BY(*at);
     V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)}, q[4] = {s[0], s[0], s[0], s[0]};
 #define ADD_TERMS(k, i, LOAD_X, LOAD_IT, STORE_IT)                                                                            \
     {                                                                                                                         \
@@ -526,13 +535,14 @@ static void NAME(layer_norm_vjp)(int64_t rows, int64_t n, char *const *p)
 {
     const T *gamma = (const T *)(const void *)p[3], eps = *(const T *)(const void *)p[4];
     for (int64_t k = 0; k < rows; k++) {
-        T *gx = p[0] ? (T *)(void *)p[0] + k * n : NULL, sums[2];
         const T *x = (const T *)(const void *)p[1] + k * n, *g = (const T *)(const void *)p[2] + k * n;
+        T *gx = p[0] ? (T *)(void *)p[0] + k * n : NULL, sums[2];
         const NAME(moments) c = NAME(moments_of)(x, n, eps, gx);
         NAME(norm_sums)(x, g, gamma, n, &c, (T *)(void *)p[5], (T *)(void *)p[6], sums);
         if (!p[0]) continue;
+        NORMAL_BY(c);
         const V mean_h = SPREAD(sums[0] / (T)n), mean_hu = SPREAD(sums[1] / (T)n);
-#define SLOPE(LOAD_IT) ((MADD(LOAD_IT(g + i), LOAD_IT(gamma + i), -mean_h) - NORMAL(LOAD_IT(x + i)) * mean_hu) * c.inverse)
+#define SLOPE(LOAD_IT) ((MADD(LOAD_IT(g + i), LOAD_IT(gamma + i), -mean_h) - NORMAL(LOAD_IT(x + i)) * mean_hu) * inverse)
         EACH(n, STORE(gx + i, SLOPE(LOAD)), STORE_LAST(gx + i, SLOPE(LOAD_LAST)));
 #undef SLOPE
     }
@@ -550,6 +560,7 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef LOAD_LAST_X
 #undef STORE_LAST
 #undef NORMAL
+#undef NORMAL_BY
 #undef SOON
 #undef SOON_WRITTEN
 #undef EACH
