@@ -73,6 +73,11 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 #undef NEAR
 #undef BITS
 
+#if defined __SSE2__ && !defined __AVX2__ /* two lanes gain less than the vector instructions that are missing here cost */
+#undef SIMD
+#define SIMD
+#endif
+
 #define T double
 #define SUFFIX f64
 #define LEAST DBL_MIN
