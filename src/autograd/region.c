@@ -55,6 +55,19 @@ static bool is_complete(const ct__node *n, const ct_shape *shape)
     return y && y->storage->version == n->out_version[0] && is_like(y, n->dtype, shape);
 }
 
+/* May the node be the first of a region? By itself, with one gradient to make, it gains nothing. */
+static bool begins(const ct__node *n)
+{
+    int ways = 0;
+    bool leads_on = false;
+    for (int i = 0; i < n->n_in; i++) {
+        const ct__node *from = n->in[i].from;
+        ways += from != NULL;
+        leads_on = leads_on || (from && from->op && from->op->slope);
+    }
+    return ways > 1 || leads_on;
+}
+
 bool ct__region_fits(const ct__region *r, const ct__tour *t, const ct__work *w)
 {
     const ct__node *n = w->node;
@@ -63,6 +76,7 @@ bool ct__region_fits(const ct__region *r, const ct__tour *t, const ct__work *w)
     const ct_shape own = ct__node_shape(n, 0);
     if (ct__region_is_open(r) && (r->dtype != (ct_dtype)n->dtype || !ct__shape_equal(r->shape, own))) return false;
     if (!w->waits && !(w->g[0] && is_like(w->g[0], n->dtype, &own) && w->g[0]->count >= CT__REGION_LEAST)) return false;
+    if (!ct__region_is_open(r) && !begins(n)) return false;
     return is_complete(n, &own);
 }
 
@@ -201,10 +215,14 @@ void ct__region_reach(ct__region *r, ct__work *w, int slot, int dx)
 
 /* ---- running ---- */
 
-/* What waits in a register that is not in memory yet gets a tensor. */
+/* What waits in a register that is not in memory yet gets a tensor. Leaves' gradients rest until the sweep is over. */
 static bool make_tensors(ct__region *r, const ct__tour *t)
 {
     for (int i = 0; i < r->n_waiting; i++) {
+        if (r->waits[i].w) r->chain.rests[r->waits[i].reg] = true;
+    }
+    for (int i = 0; i < r->n_waiting; i++) {
+        if (r->waits[i].w && r->waits[i].w->node->op) r->chain.rests[r->waits[i].reg] = false;
         ct_tensor **to = &r->chain.tensor[r->waits[i].reg];
         if (!r->waits[i].w || *to) continue;
         ct_tensor *made = ct__own(ct__tensor_new(t->operation, r->dtype, (int)r->shape.rank, r->shape.dim));

@@ -27,6 +27,8 @@ typedef struct sweep {
     work *put_off, **put_off_end; /* nodes that come after the region, linked by `later` */
     const ct__seed *seeds;
     int n_seeds;
+    const ct_tensor *ones; /* a seed that is one number repeated, and what it was spread to; NULL: none was */
+    ct_tensor *spread;
 } sweep;
 
 /* ---- sums of gradients ---- */
@@ -351,6 +353,32 @@ static bool deliver_register(sweep *s, ct__node *n, int slot, int dx)
     return enqueue(s, w);
 }
 
+/* The cotangent of a large output that was given none is a one with strides of 0, for regions. Where it reaches anything else it becomes
+ * the tensor that users expect. */
+static ct_tensor *spread(sweep *s, const ct_tensor *ones)
+{
+    if (s->ones == ones) return s->spread;
+    if (s->spread) ct__release(s->spread);
+    s->ones = ones;
+    s->spread = ct__own(ct__tensor_like(s->tour.operation, ones, ones->dtype));
+    if (s->spread) ct__copy(s->spread, ones);
+    return s->spread;
+}
+
+static bool spread_seeds(sweep *s, work *w)
+{
+    for (int k = 0; k < w->n_out; k++) {
+        bool is_seed = false;
+        for (int i = 0; i < s->n_seeds && !is_seed; i++) is_seed = w->g[k] && w->g[k] == s->seeds[i].grad;
+        if (!is_seed || !ct__is_repeated(w->g[k])) continue;
+        ct_tensor *full = spread(s, w->g[k]);
+        if (!full) return false;
+        ct__release(w->g[k]);
+        w->g[k] = ct__retain(full);
+    }
+    return true;
+}
+
 /* Runs the region, and the nodes that were put off until then. */
 static bool run_region(sweep *s)
 {
@@ -363,7 +391,7 @@ static bool run_region(sweep *s)
             work *x = ct__work_of(&s->tour, w->node->in[i].from);
             if (x) x->awaited = false;
         }
-        ok = step_back(s, w);
+        ok = spread_seeds(s, w) && step_back(s, w);
         ct__work_clear(w);
     }
     return ok;
@@ -425,23 +453,6 @@ static bool join(sweep *s, work *w)
     return true;
 }
 
-/* The cotangent of a large output that was given none is a one with strides of 0, for regions. Where it reaches anything else it becomes
- * the tensor that users expect. */
-static bool spread_seed(sweep *s, work *w)
-{
-    for (int k = 0; k < w->n_out; k++) {
-        bool is_seed = false;
-        for (int i = 0; i < s->n_seeds && !is_seed; i++) is_seed = w->g[k] && w->g[k] == s->seeds[i].grad;
-        if (!is_seed || !ct__is_repeated(w->g[k])) continue;
-        ct_tensor *full = ct__own(ct__tensor_like(s->tour.operation, w->g[k], w->g[k]->dtype));
-        if (!full) return false;
-        ct__copy(full, w->g[k]);
-        ct__release(w->g[k]);
-        w->g[k] = full;
-    }
-    return true;
-}
-
 /* Is it an operation that only zeros reached? It computes nothing. (Of several outputs it is not known what waits.) */
 static bool is_zero(const work *w) { return w->node->op && !w->node->segment && w->n_out == 1 && !w->waits && !w->g[0]; }
 
@@ -460,7 +471,7 @@ static bool process_large(sweep *s, work *w, bool *done)
         fits = ct__region_fits(NULL, &s->tour, w);
     }
     *done = fits;
-    return fits ? join(s, w) : spread_seed(s, w);
+    return fits ? join(s, w) : spread_seeds(s, w);
 }
 
 /* ---- the sweep ---- */
@@ -536,6 +547,7 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
     }
     if (s.open) ok = ok && run_region(&s);
     ct__region_free(s.region);
+    if (s.spread) ct__release(s.spread);
     ct__scope_end(scope);
     if (ok) commit(s.harvest, options.create_graph);
     ct__tour_end(&s.tour);

@@ -4,8 +4,8 @@
  * Scratch is on the stack of the thread that works on a part: it is there, it is in cache, and it cannot fail. The more slots a chain
  * needs at a time, the shorter its blocks.
  *
- * A chain that reads and writes more than caches keep finds nothing there: its results go past the caches (stream.h), and a block is
- * fetched while the one before it is worked on, operands one after the other, since bursts would wait. The hardware would see many short
+ * A chain that reads and writes more than caches keep finds nothing there: results that nobody reads soon go past the caches
+ * (stream.h), and a block is fetched while the one before it is worked on, operands one after the other, since bursts would wait. The hardware would see many short
  * runs and begin anew at each.
  */
 #include "tensor/chain.h"
@@ -55,7 +55,7 @@ static void find_last(const ct__chain *c, int *last)
 static bool passes(const plan *p, int r)
 {
     const ct_tensor *t = p->c->tensor[r];
-    return !t || (t->dense && p->far);
+    return !t || (t->dense && p->far && p->c->rests[r]);
 }
 
 /* Gives back the slots of operands (results, with `of_outputs`) that no later step names. */
@@ -101,12 +101,13 @@ static bool is_uniform(const ct_tensor *t)
     return uniform;
 }
 
-/* n numbers at a distance in elements, side by side. */
+/* n numbers at a distance in elements, side by side. One that repeats is written by vectors. */
 #define GATHER(TYPE)                                                                                                   \
     {                                                                                                                  \
         TYPE *d = (TYPE *)(void *)to;                                                                                  \
-        const TYPE *f = (const TYPE *)(const void *)from;                                                              \
-        for (int64_t i = 0; i < n; i++) d[i] = f[i * stride];                                                          \
+        const TYPE *f = (const TYPE *)(const void *)from, first = *f;                                                  \
+        for (int64_t i = 0; stride == 0 && i < n; i++) d[i] = first;                                                   \
+        for (int64_t i = 0; stride != 0 && i < n; i++) d[i] = f[i * stride];                                           \
     }
 
 static void gather_run(char *to, const char *from, int64_t stride, int64_t n, size_t size)
@@ -191,8 +192,9 @@ static void fetch(const char *at, int64_t bytes)
 static void send(const plan *p, const ct__chain_step *step, char *const *operand, int64_t first, int64_t n)
 {
     for (int k = 0; k < step->outputs; k++) {
-        const ct_tensor *t = p->c->tensor[step->operand[k]];
-        if (t) ct__stream(t->data + first * (int64_t)p->size, operand[k], (size_t)n * p->size);
+        const int r = step->operand[k];
+        const ct_tensor *t = p->c->tensor[r];
+        if (t && p->slot[r] != NO_SLOT) ct__stream(t->data + first * (int64_t)p->size, operand[k], (size_t)n * p->size);
     }
 }
 
