@@ -212,6 +212,7 @@ bool ct__watch_tangent(const ct_call *c, ct_tensor *const *dx, const ct_tensor *
 
 typedef struct ct__engine_operations {
     ct_tensor *(*add)(ct_tensor *x, ct_tensor *y);
+    ct__slope (*addition)(ct_dtype dtype); /* z; x, y */
     ct_tensor *(*reshape)(ct_tensor *x, ct_shape shape);
     ct_tensor *(*stack)(ct_tensor *const *x, int count, int axis);
     ct_tensor *(*permute)(ct_tensor *x, ct_axes order);

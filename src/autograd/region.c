@@ -181,29 +181,12 @@ int ct__region_step(ct__region *r, const ct__node *n, int i, int g)
 
 /* ---- sums ---- */
 
-static void add_f32(int64_t n, char *const *p, const double *params)
-{
-    (void)params;
-    float *z = (float *)(void *)p[0];
-    const float *x = (const float *)(const void *)p[1], *y = (const float *)(const void *)p[2];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) z[i] = x[i] + y[i];
-}
-static void add_f64(int64_t n, char *const *p, const double *params)
-{
-    (void)params;
-    double *z = (double *)(void *)p[0];
-    const double *x = (const double *)(const void *)p[1], *y = (const double *)(const void *)p[2];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) z[i] = x[i] + y[i];
-}
-
 void ct__region_reach(ct__region *r, ct__work *w, int slot, int dx)
 {
     int before = -1;
     if (w->waits) before = r->waits[w->waits - 1].reg;
     else if (w->n_out == 1 && w->g[0] && is_like(w->g[0], r->dtype, &r->shape)) before = register_of_gradient(r, w);
-    const ct__slope add = {.kernel = r->dtype == CT_F32 ? add_f32 : add_f64, .cost = 1};
+    const ct__slope add = ct__engine.addition(r->dtype);
     if (before >= 0) dx = add_step(r, &add, (const int[]){before, dx}, 2);
     if (w->waits) {
         r->waits[w->waits - 1].reg = (uint8_t)dx;

@@ -33,21 +33,6 @@ typedef struct sweep {
 
 /* ---- sums of gradients ---- */
 
-static void add_f32(int64_t n, char *const *p, const double *params)
-{
-    (void)params;
-    float *y = (float *)(void *)p[0];
-    const float *x = (const float *)(const void *)p[2];
-    for (int64_t i = 0; i < n; i++) y[i] += x[i];
-}
-static void add_f64(int64_t n, char *const *p, const double *params)
-{
-    (void)params;
-    double *y = (double *)(void *)p[0];
-    const double *x = (const double *)(const void *)p[2];
-    for (int64_t i = 0; i < n; i++) y[i] += x[i];
-}
-
 /* Is it a fresh result that nobody else can see? */
 static bool exclusive(const ct_tensor *t)
 {
@@ -59,7 +44,8 @@ ct_tensor *ct__grad_sum(ct_tensor *grad, ct_tensor *g, bool in_place)
     if (!grad) return ct__retain(g);
     if (in_place && exclusive(grad) && grad->dtype == g->dtype && ct__same_shape(grad, g)) {
         ct_tensor *operands[] = {grad, grad, g};
-        ct__map(grad->dtype == CT_F32 ? add_f32 : add_f64, 1, operands, 3, NULL, 1);
+        const ct__slope add = ct__engine.addition((ct_dtype)grad->dtype);
+        ct__map(add.kernel, 1, operands, 3, add.params, 1);
         ct__bump(grad);
         return grad;
     }

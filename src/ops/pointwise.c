@@ -124,18 +124,29 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
     return true;
 }
 
+/* A kernel of blocks as one for any number of elements, with what that needs. */
+static ct__slope for_any_number(ct__kernel kernel, int count, ct_dtype dtype, const double *params, int cost)
+{
+    ct__blocks b = {.kernel = kernel, .count = count, .size = {dtype == CT_F32 ? 4 : 8}};
+    b.block = CT__BLOCK / b.size[0];
+    for (int k = 0; params && k < 2; k++) b.params[k] = params[k];
+    ct__slope s = {.kernel = ct__pointwise_kernels->run_blocks, .cost = cost};
+    _Static_assert(sizeof b <= sizeof s.params, "a slope has room for what run_blocks takes");
+    memcpy(s.params, &b, sizeof b);
+    return s;
+}
+
 /* What is linear and not the same is negated. */
 static ct__slope slope_of(const ct_op *op, int i, ct_dtype dtype, const double *params)
 {
     const ct__kernel kernel = kernels_of(op)->slope[i][dtype];
-    ct__blocks b = {.kernel = kernel ? kernel : ct__pointwise_kernels->neg.forward[dtype], .size = {dtype == CT_F32 ? 4 : 8}};
-    b.count = kernel ? 3 + op->inputs : 2;
-    b.block = CT__BLOCK / b.size[0];
-    for (int k = 0; params && k < 2; k++) b.params[k] = params[k];
-    ct__slope s = {.kernel = ct__pointwise_kernels->run_blocks, .cost = cost_of(op)};
-    _Static_assert(sizeof b <= sizeof s.params, "a slope has room for what run_blocks takes");
-    memcpy(s.params, &b, sizeof b);
-    return s;
+    if (kernel) return for_any_number(kernel, 3 + op->inputs, dtype, params, cost_of(op));
+    return for_any_number(ct__pointwise_kernels->neg.forward[dtype], 2, dtype, NULL, cost_of(op));
+}
+
+ct__slope ct__pointwise_add(ct_dtype dtype)
+{
+    return for_any_number(ct__pointwise_kernels->add.forward[dtype], 3, dtype, NULL, 1);
 }
 
 /* ---- the formulas as calls ---- */

@@ -94,6 +94,7 @@ bool ct__pointwise_slope(const ct_op *op, ct_tensor *gx, ct_tensor *g, ct_tensor
 /* The same with two operands: z = f(x, y), and gx = g df/dx (or df/dy, where `operand` is 1) for a slope that reads x and y alone. */
 bool ct__pointwise_forward2(const ct_op *op, ct_tensor *z, ct_tensor *x, ct_tensor *y);
 bool ct__pointwise_slope2(const ct_op *op, int operand, ct_tensor *gx, ct_tensor *g, ct_tensor *x, ct_tensor *y);
+ct__slope ct__pointwise_add(ct_dtype dtype); /* z; x, y: as a kernel for any number of elements */
 extern const ct_op ct__op_relu, ct__op_tanh, ct__op_sigmoid, ct__op_bce_with_logits;
 
 /* The derivative of a pointwise operation by operand i as text, in the letters of pointwise.def (slope_text.c); NULL for others. */
