@@ -198,14 +198,10 @@ void ct__region_reach(ct__region *r, ct__work *w, int slot, int dx)
 
 /* ---- running ---- */
 
-/* What waits in a register that is not in memory yet gets a tensor. Leaves' gradients rest until the sweep is over. */
+/* What waits in a register that is not in memory yet gets a tensor. */
 static bool make_tensors(ct__region *r, const ct__tour *t)
 {
     for (int i = 0; i < r->n_waiting; i++) {
-        if (r->waits[i].w) r->chain.rests[r->waits[i].reg] = true;
-    }
-    for (int i = 0; i < r->n_waiting; i++) {
-        if (r->waits[i].w && r->waits[i].w->node->op) r->chain.rests[r->waits[i].reg] = false;
         ct_tensor **to = &r->chain.tensor[r->waits[i].reg];
         if (!r->waits[i].w || *to) continue;
         ct_tensor *made = ct__own(ct__tensor_new(t->operation, r->dtype, (int)r->shape.rank, r->shape.dim));

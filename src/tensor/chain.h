@@ -26,14 +26,12 @@ typedef struct ct__chain {
     int steps, registers;
     ct__chain_step step[CT__CHAIN_STEPS];
     ct_tensor *tensor[CT__CHAIN_REGISTERS]; /* NULL: virtual. One that is written is dense; one that is read has any strides */
-    bool rests[CT__CHAIN_REGISTERS];        /* a result that nobody reads soon: need not be in cache */
 } ct__chain;
 
 /* A new register; t may be NULL. There must be room. */
 static inline int ct__chain_register(ct__chain *c, ct_tensor *t)
 {
     c->tensor[c->registers] = t;
-    c->rests[c->registers] = false;
     return c->registers++;
 }
 
