@@ -4,8 +4,8 @@
  * Scratch is on the stack of the thread that works on a part: it is there, it is in cache, and it cannot fail. The more slots a chain
  * needs at a time, the shorter its blocks.
  *
- * A chain that reads and writes more than caches keep finds nothing there: its results go past the caches (stream.h), and a
- * block is fetched while the one before it is worked on, operands one after the other, since bursts would wait. The hardware would see many short
+ * A chain that reads and writes more than caches keep finds nothing there: its results go past the caches (stream.h), and a block is
+ * fetched while the one before it is worked on, operands one after the other, since bursts would wait. The hardware would see many short
  * runs and begin anew at each.
  */
 #include "tensor/chain.h"
