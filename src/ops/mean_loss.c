@@ -7,6 +7,12 @@
 #include "ops/pointwise.h"
 #include "ops/reduce.h"
 
+/* .impl: the loss of an element, and the name for messages. */
+typedef struct mean_of {
+    const ct_op *h;
+    const char *title;
+} mean_of;
+
 static bool shape(ct_call *c)
 {
     c->shape[0] = (ct_shape){.rank = 0};
@@ -17,11 +23,12 @@ static bool shape(ct_call *c)
 static bool forward(const ct_call *c)
 {
     const ct_tensor *x = c->in[0];
+    const mean_of *m = c->op->impl;
     double sum = 0;
     const int scope = ct__scope_begin();
-    ct_tensor *z = ct__tensor_like(ct__op_title(c->op), x, c->dtype);
-    const bool ok = z && ct__pointwise_forward2(c->op->impl, z, c->in[0], c->in[1]) &&
-                    ct__reduce(ct__op_title(c->op), CT__SUM_WIDE, z, (1u << z->rank) - 1, NULL, 1, &sum);
+    ct_tensor *z = ct__tensor_like(m->title, x, c->dtype);
+    const bool ok = z && ct__pointwise_forward2(m->h, z, c->in[0], c->in[1]) &&
+                    ct__reduce(m->title, CT__SUM_WIDE, z, (1u << z->rank) - 1, NULL, 1, &sum);
     if (ok) ct__store(c->out[0]->data, c->dtype, sum / (double)x->count);
     ct__scope_end(scope);
     return ok;
@@ -30,13 +37,14 @@ static bool forward(const ct_call *c)
 static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
     const ct_tensor *x = c->in[0];
-    ct_tensor *each = ct__tensor_like(c->op->name, x, c->dtype); /* of the sweep's scope */
+    const mean_of *m = c->op->impl;
+    ct_tensor *each = ct__tensor_like(m->title, x, c->dtype); /* of the sweep's scope */
     if (!each) return false;
     ct__fill(each, ct__load(g[0]->data, c->dtype) / (double)x->count);
     for (int i = 0; i < 2; i++) {
         if (!need[i]) continue;
-        gx[i] = ct__tensor_like(c->op->name, x, c->dtype);
-        if (!gx[i] || !ct__pointwise_slope2(c->op->impl, i, gx[i], each, c->in[0], c->in[1])) return false;
+        gx[i] = ct__tensor_like(m->title, x, c->dtype);
+        if (!gx[i] || !ct__pointwise_slope2(m->h, i, gx[i], each, c->in[0], c->in[1])) return false;
     }
     return true;
 }
@@ -47,7 +55,7 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
 static ct_call loss_of(const ct_call *c)
 {
     static ct_tensor *none[1];
-    return (ct_call){.op = c->op->impl, .in = c->in, .n_in = 2, .out = none, .n_out = 1, .dtype = c->dtype};
+    return (ct_call){.op = ((const mean_of *)c->op->impl)->h, .in = c->in, .n_in = 2, .out = none, .n_out = 1, .dtype = c->dtype};
 }
 
 /* g / n behind its leading axes, with as many axes of length 1 as the operands have. */
@@ -57,7 +65,6 @@ static ct_tensor *spread(const ct_call *c, ct_tensor *g)
     for (int i = 0; i < ones.rank; i++) ones.dim[i] = 1;
     return ct_reshape(ct_div(g, ct__number(c, (double)c->in[0]->count)), ct__batched(g, 0, ones));
 }
-/* For no operand has the rule to repeat what it gives: the slope has their shape. */
 static ct_tensor *vjp(const ct_call *c, ct_tensor *const *g)
 {
     const ct_call h = loss_of(c);
@@ -76,12 +83,14 @@ static ct_tensor *jvp_y(const ct_call *c, ct_tensor *dy) { return pushed(c, dy, 
 /* Checked: bce_with_logits_mean, all samples */
 const ct_op ct__op_bce_with_logits_mean = {
     .name = "bce_with_logits_mean", .inputs = 2, .keeps = KEEP_X | KEEP_Y, .shape = shape, .forward = forward, .vjp = {vjp, vjp},
-    .jvp = {jvp_x, jvp_y}, .fused = fused, .impl = &ct__op_bce_with_logits, .doc = "the mean of y softplus(-x) + (1 - y) softplus(x)"};
+    .jvp = {jvp_x, jvp_y}, .fused = fused, .impl = &(const mean_of){&ct__op_bce_with_logits, "ct_bce_with_logits_mean"},
+    .doc = "the mean of y softplus(-x) + (1 - y) softplus(x)"};
 
 /* ---- the front ---- */
 
-static ct_tensor *apply(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y)
+static ct_tensor *apply(const ct_op *op, ct_tensor *x, ct_tensor *y)
 {
+    const char *title = ((const mean_of *)op->impl)->title;
     if (!ct__check(title, "x", x) || !ct__check(title, "y", y)) return NULL;
     if (CT__LIKELY(!ct__needs_matching(x, y) && ct__is_float((ct_dtype)x->dtype)))
         return ct__apply(op, (ct_tensor *[]){x, y}, 2, NULL);
@@ -94,5 +103,5 @@ static ct_tensor *apply(const ct_op *op, const char *title, ct_tensor *x, ct_ten
 
 ct_tensor *ct_bce_with_logits_mean(ct_tensor *x, ct_tensor *y)
 {
-    return apply(&ct__op_bce_with_logits_mean, "ct_bce_with_logits_mean", x, y);
+    return apply(&ct__op_bce_with_logits_mean, x, y);
 }
