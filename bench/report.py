@@ -127,7 +127,7 @@ def against_peers(rows):
 
 
 def counters(rows):
-    names = ("operations", "nodes", "mallocs", "gemm_calls", "parallel_regions")
+    names = ("operations", "nodes", "mallocs", "gemm_calls", "passes", "bytes", "parallel_regions")
     lines = []
     for r in rows:
         one, two = (r.data["count"].get(t, {}) for t in ("1", "2"))
@@ -135,7 +135,7 @@ def counters(rows):
         if "operations" in one and "operations" in two:
             lines.append([r.name, *(f"{one[n]:g}" if one[n] == two[n] else f"{one[n]:g} / {two[n]:g}" for n in names),
                           number(one["peak_bytes"] / 1e6)])
-    return table(["row", "operations", "nodes", "mallocs", "products", "parallel regions", "peak MB of tensors"], lines)
+    return table(["row", "operations", "nodes", "mallocs", "products", "passes", "bytes of passes", "parallel regions", "peak MB of tensors"], lines)
 
 
 def fractions(rows, rivals, asked):

@@ -170,11 +170,13 @@ static void count(void)
     const ct_counters b = ct_count();
     if (failed()) return;
     printf(
-        "{\"operations\": %g, \"nodes\": %g, \"mallocs\": %g, \"gemm_calls\": %g, \"gemm_flops\": %g, \"parallel_regions\": %g, "
+        "{\"operations\": %g, \"nodes\": %g, \"mallocs\": %g, \"gemm_calls\": %g, \"gemm_flops\": %g, \"passes\": %g, "
+        "\"bytes\": %g, \"parallel_regions\": %g, "
         "\"peak_bytes\": %lld}\n",
         (double)(b.operations - a.operations) / STEPS, (double)(b.nodes - a.nodes) / STEPS,
         (double)(b.mallocs - a.mallocs) / STEPS, (double)(b.gemm_calls - a.gemm_calls) / STEPS,
-        (double)(b.gemm_flops - a.gemm_flops) / STEPS, (double)(b.parallel_regions - a.parallel_regions) / STEPS,
+        (double)(b.gemm_flops - a.gemm_flops) / STEPS, (double)(b.passes - a.passes) / STEPS,
+        (double)(b.bytes - a.bytes) / STEPS, (double)(b.parallel_regions - a.parallel_regions) / STEPS,
         (long long)ct_memory().peak_bytes);
 }
 

@@ -58,6 +58,8 @@ static ct_counters count_steps(void (*step)(void *context), void *context)
     }
     return (ct_counters){.operations = (b.operations - a.operations) / STEPS,
                          .nodes = (b.nodes - a.nodes) / STEPS,
+                         .passes = (b.passes - a.passes) / STEPS,
+                         .bytes = (b.bytes - a.bytes) / STEPS,
                          .gemm_calls = (b.gemm_calls - a.gemm_calls) / STEPS,
                          .gemm_flops = (b.gemm_flops - a.gemm_flops) / STEPS,
                          .parallel_regions = (b.parallel_regions - a.parallel_regions) / STEPS};
@@ -81,6 +83,32 @@ static void training_step(void *context)
     assert_true(ct_optimizer_step(t->optimizer));
 }
 
+typedef struct passes {
+    int64_t count, elements;
+} passes;
+
+/* What a step does beside its products. Of each layer but the last: tanh (relu is part of the product), and the slope back; of each: the
+ * sums for the bias. The loss: its values, their mean, and its gradient. The optimizer: once over what it reads and writes. Operands count
+ * also where a kernel leaves one alone. */
+static passes passes_of(const net_row *r)
+{
+    enum { LOSS = 3, STEP = 1, TANH = 2, SLOPE = 4 };
+    const int64_t classes = r->width[r->layers], wide = 2; /* a class is i64: two elements */
+    passes p = {.count = LOSS + STEP + r->layers};
+    int64_t parameters = 0;
+    for (int l = 0; l < r->layers; l++) {
+        const int64_t out = r->width[l + 1], hidden = l + 1 < r->layers;
+        parameters += (r->width[l] + 1) * out;
+        p.elements += r->batch * out;
+        p.count += hidden * (1 + r->tanh);
+        p.elements += hidden * (SLOPE + (r->tanh ? TANH : 0)) * r->batch * out;
+    }
+    if (r->binary) p.elements += r->batch * classes * (3 + 1 + 5); /* z; x, t. z. gx; g, x, t, z */
+    else p.elements += r->batch * ((1 + classes + wide) + 1 + (2 * classes + wide + 1)); /* z; x, t. z. gx; x, t, z */
+    p.elements += parameters * (r->adam ? 7 : 3); /* p, m and v twice, g; or p twice, g */
+    return p;
+}
+
 static void check_row(const net_row *r)
 {
     ct_seed(1);
@@ -101,6 +129,9 @@ static void check_row(const net_row *r)
     if (c.operations > r->operations || c.nodes > r->nodes || c.parallel_regions > r->regions)
         print_error("%s: %lld operations, %lld nodes, %lld parallel regions in a step\n", r->name, (long long)c.operations,
                     (long long)c.nodes, (long long)c.parallel_regions);
+    const passes must = passes_of(r);
+    assert_int_equal(c.passes, must.count);
+    assert_int_equal(c.bytes, 4 * must.elements);
     assert_int_equal(c.gemm_calls, products);
     assert_int_equal(c.gemm_flops, flops);
     assert_true(c.operations <= r->operations);

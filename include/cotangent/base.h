@@ -159,7 +159,9 @@ typedef struct ct_counters {
     int64_t mallocs;          /* requests that went to the system allocator */
     int64_t operations;       /* operations applied */
     int64_t nodes;            /* graph nodes recorded */
-    int64_t gemm_calls;       /* matrix products */
+    int64_t passes;           /* kernels that ran over elements: of operations, their gradients, reductions, rows, copies, optimizers */
+    int64_t bytes;            /* that these read and wrote: each operand once, by its number of elements */
+    int64_t gemm_calls;       /* matrix products; their operands are not among the bytes */
     int64_t gemm_flops;       /* 2 m n k summed */
     int64_t parallel_regions; /* OpenMP regions entered with more than one part of work */
     int64_t parallel_gemms;   /* matrix products cut into more than one part */

@@ -159,6 +159,13 @@ static inline void ct__bytes_add(int64_t bytes)
     if (ct__self.live.bytes > ct__self.live.peak_bytes) ct__self.live.peak_bytes = ct__self.live.bytes;
 }
 
+/* A kernel is about to run over elements. */
+static inline void ct__count_pass(int64_t bytes)
+{
+    ct__self.count.passes++;
+    ct__self.count.bytes += bytes;
+}
+
 /* ---- threads (threads.c) ---- */
 
 /* Runs work(context, part) for part = 0 .. parts-1, on as many threads as allowed. The cut into parts must depend on the shape

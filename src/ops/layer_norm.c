@@ -104,6 +104,7 @@ static bool run_back(back *b, size_t *room)
     *room = (size_t)parts * b->room_of_part;
     b->room = ct__pool_get(*room);
     if (!b->room) return ct__fail_memory("ct_layer_norm", *room);
+    ct__count_pass((b->gx ? 3 : 2) * b->rows * b->n * (int64_t)b->size);
     ct__parallel(parts, run_part, b);
     for (int64_t step = 1; step < parts; step *= 2) {
         for (int64_t i = 0; i + step < parts; i += 2 * step)

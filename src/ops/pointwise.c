@@ -47,6 +47,7 @@ enum { SMALL = 1 << 16 }; /* elements that are no work for two threads */
 void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
 {
     if (t[0]->count == 1 && t[0]->dtype <= CT_F64) {
+        ct__count_pass(count * (int64_t)ct__size(t[0]));
         ct__pointwise_kernels->run_one[t[0]->dtype](kernel, t, count, params);
         return;
     }
@@ -63,8 +64,12 @@ void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const dou
         dense = dense && t[k]->dense;
         data[k] = t[k]->data;
     }
-    if (CT__LIKELY(dense)) ct__pointwise_kernels->run_blocks(t[0]->count, data, b.params); /* as ct__map would, one call less */
-    else ct__map(ct__pointwise_kernels->run_blocks, 1, t, count, b.params, cost);
+    if (CT__LIKELY(dense)) { /* as ct__map would, one call less */
+        ct__count_pass(count * t[0]->count * b.size[0]);
+        ct__pointwise_kernels->run_blocks(t[0]->count, data, b.params);
+        return;
+    }
+    ct__map(ct__pointwise_kernels->run_blocks, 1, t, count, b.params, cost);
 }
 
 void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)

@@ -284,6 +284,7 @@ static bool bias_gradient(const ct_tensor *g, ct_tensor *gb)
     if (!g->dense || m < 1 || m > CT__REDUCE_ROWS || g->count > FEW || g->count == 0)
         return ct__reduce("ct_affine", CT__SUM, g, 1, NULL, 1, gb->data);
     static const double zero[4];
+    ct__count_pass(g->count * (int64_t)ct__size(g));
     const char *row[CT__REDUCE_ROWS];
     for (int64_t i = 0; i < m; i++) row[i] = g->data + (size_t)(i * g->dim[1]) * ct__size(g);
     ct__reduce_kernels_now()->reducer[CT__SUM][g->dtype].columns(row, m, g->dim[1], &(ct__term){.about = zero}, gb->data);

@@ -270,7 +270,10 @@ void ct__chain_run(const ct__chain *c, ct_dtype dtype, int64_t count)
 {
     if (count == 0 || c->steps == 0) return;
     plan p = {.c = c, .count = count, .size = dtype == CT_F32 ? 4 : 8};
-    p.far = is_far(c, count * (int64_t)p.size);
+    const int64_t bytes = count * (int64_t)p.size;
+    p.far = is_far(c, bytes);
+    ct__self.count.passes += c->steps;
+    for (int r = 0; r < c->registers; r++) ct__self.count.bytes += c->tensor[r] ? bytes : 0;
     if (p.far) find_reads(&p);
     assign_slots(&p);
     cut_blocks(&p);

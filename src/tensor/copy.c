@@ -206,7 +206,10 @@ void ct__copy(ct_tensor *dst, const ct_tensor *src)
         memmove(dst->data, src->data, (size_t)dst->count * ct__size(dst));
         return;
     }
-    if (copy_transposed(dst, src) || copy_streamed(dst, src)) return;
+    if (copy_transposed(dst, src) || copy_streamed(dst, src)) {
+        ct__count_pass(dst->count * (int64_t)(ct__size(dst) + ct__size(src)));
+        return;
+    }
     ct_tensor *operands[] = {dst, (ct_tensor *)(uintptr_t)src};
     ct__map(casts[src->dtype][dst->dtype], 1, operands, 2, NULL, 1);
 }

@@ -199,6 +199,9 @@ static void cut(plan *p, int64_t n, int64_t weight)
 
 void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost)
 {
+    int64_t bytes = 0;
+    for (int k = 0; k < count; k++) bytes += t[0]->count * (int64_t)ct__size(t[k]);
+    ct__count_pass(bytes);
     bool dense = t[0]->count * cost < SHORT;
     for (int k = 0; k < count && dense; k++) dense = t[k]->dense;
     if (CT__LIKELY(dense)) { /* small and row-major throughout */

@@ -125,8 +125,14 @@ static const ct__optim_kernels *kernels_of_machine(void)
 static bool run(step *s)
 {
     if (!check(s)) return false;
-    int64_t elements = 0;
-    for (int i = 0; i < s->count; i++) elements += s->array[0].tensors[i]->count;
+    int64_t elements = 0, bytes = 0;
+    int ways = 0; /* an array that changes is read and written */
+    for (int i = 0; i < s->count; i++) {
+        elements += s->array[0].tensors[i]->count;
+        bytes += s->array[0].tensors[i]->count * (int64_t)ct__size(s->array[0].tensors[i]);
+    }
+    for (int a = 0; a < 4; a++) ways += s->array[a].tensors ? 1 + s->array[a].changes : 0;
+    ct__count_pass(ways * bytes);
     s->kernels = kernels_of_machine();
     if (elements < SHORT) run_range(s, 0, elements);
     else ct__parallel((elements + PART - 1) / PART, run_part, s);

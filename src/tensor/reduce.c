@@ -31,7 +31,7 @@ typedef struct plan {
     int64_t outer, runs; /* places along the kept axes, and along the reduced ones */
 } plan;
 
-static const double zeros[CT__REDUCE_TILE_BYTES / sizeof(double)];
+static double zeros[CT__REDUCE_TILE_BYTES / sizeof(double)]; /* never written: without const it takes no room in the file */
 
 const ct__reduce_kernels *ct__reduce_kernels_now(void)
 {
@@ -404,6 +404,7 @@ bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, u
     p.joiner = reducer_of(kind == CT__SUM_WIDE || kind == CT__SQUARES ? CT__SUM : kind, result);
     const int64_t bytes = x->count * (int64_t)ct__size(x), n = bytes < PARALLEL_BYTES && x->count ? trailing(x, mask) : 0;
     const ct__term t = {about ? about : zeros, about ? 1 : 0, scale};
+    ct__count_pass(bytes);
     if (n > 0) { /* the small and frequent case */
         p.kernel->rows(x->data, n * (int64_t)ct__size(x), x->count / n, n, &t, out);
         return true;

@@ -58,6 +58,9 @@ void ct__run_rows(const ct__row_job *job)
 {
     row_work w = {job, ct__row_kernel_of(job->function, job->dtype), 0};
     const int64_t elements = job->rows * job->n;
+    int64_t each = 0; /* elements in a row of all operands */
+    for (int k = 0; k < job->count; k++) each += job->p[k] ? job->width[k] : 0;
+    ct__count_pass(job->rows * each * (job->dtype == CT_F32 ? 4 : 8));
     if (elements < ROW_PARALLEL || job->rows < 2) {
         run_some_rows(job, w.kernel, 0, job->rows);
         return;
