@@ -1,8 +1,8 @@
 /*
  * test_gemm.c - the inner matrix product, with the kernels of every instruction set that the processor has.
  *
- * Every element must be within (k + 4) eps sum |a||b| of a sum in long double. Operands end at the end of a page that nobody may touch, and what
- * lies between their rows is NaN; C is NaN before, and what is not an element of it must keep its bits.
+ * Every element must be within (k + 4) eps sum |a||b| of a sum in long double. Operands end at the end of a page that nobody
+ * may touch, and what lies between their rows is NaN; C is NaN before, and what is not an element of it must keep its bits.
  */
 #define _GNU_SOURCE
 #include "values.h"
@@ -61,7 +61,10 @@ static sheet make(ct_dtype dtype, int64_t rows, int64_t columns, enum layout lay
 
 static void drop(sheet *s) { assert_int_equal(munmap(s->pages, s->bytes + (size_t)sysconf(_SC_PAGESIZE)), 0); }
 
-static char *at(const sheet *s, int64_t i, int64_t j) { return s->m.data + (i * s->m.row + j * s->m.column) * (int64_t)width_of(s->dtype); }
+static char *at(const sheet *s, int64_t i, int64_t j)
+{
+    return s->m.data + (i * s->m.row + j * s->m.column) * (int64_t)width_of(s->dtype);
+}
 static double get(const sheet *s, int64_t i, int64_t j) { return ct__load(at(s, i, j), s->dtype); }
 
 /* In [-1, 1), of few bits, so that f32 holds it. */
@@ -140,7 +143,8 @@ static void copy_corner(const sheet *to, const sheet *from)
 static void check_shape(const sheet *x, const sheet *y, int64_t m, int64_t n, int64_t k)
 {
     const ct_dtype dtype = x->dtype;
-    sheet a = make(dtype, m, k, (enum layout)((m + n) % LAYOUTS), n % 3), b = make(dtype, k, n, (enum layout)((m + 2 * k) / 2 % LAYOUTS), m % 4);
+    sheet a = make(dtype, m, k, (enum layout)((m + n) % LAYOUTS), n % 3);
+    sheet b = make(dtype, k, n, (enum layout)((m + 2 * k) / 2 % LAYOUTS), m % 4);
     sheet c = make(dtype, m, n, BY_ROWS, m % 2 * 3);
     copy_corner(&a, x);
     copy_corner(&b, y);
@@ -149,8 +153,8 @@ static void check_shape(const sheet *x, const sheet *y, int64_t m, int64_t n, in
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j = 0; j < n; j++) {
             if (fabsl(get(&c, i, j) - sums[i][j]) <= tolerance * sizes[i][j]) continue;
-            fail_msg("%s %d x %d x %d: element (%d, %d) is %.17g, expected %.17Lg", ct_dtype_name(dtype), (int)m, (int)n, (int)k, (int)i, (int)j,
-                     get(&c, i, j), sums[i][j]);
+            fail_msg("%s %d x %d x %d: element (%d, %d) is %.17g, expected %.17Lg", ct_dtype_name(dtype), (int)m, (int)n, (int)k,
+                     (int)i, (int)j, get(&c, i, j), sums[i][j]);
         }
     }
     assert_true(rest_is_untouched(&c));
@@ -199,7 +203,8 @@ static double *values(const sheet *s, bool turned)
 }
 
 /* C = alpha A B + beta C against long double, C having been c0. `stride`: every so many columns are looked at. */
-static void check_product(double alpha, const sheet *a, const sheet *b, double beta, const sheet *c0, const sheet *c, int64_t stride)
+static void check_product(double alpha, const sheet *a, const sheet *b, double beta, const sheet *c0, const sheet *c,
+                          int64_t stride)
 {
     const int64_t k = a->m.columns;
     double *x = values(a, false), *y = values(b, true);
@@ -214,8 +219,8 @@ static void check_product(double alpha, const sheet *a, const sheet *b, double b
                 size += fabsl(product);
             }
             if (fabsl(get(c, i, j) - (start + sum)) <= tolerance * size) continue;
-            fail_msg("%s %d x %d x %d: element (%d, %d) is %.17g, expected %.17Lg", ct_dtype_name(c->dtype), (int)c->m.rows, (int)c->m.columns,
-                     (int)k, (int)i, (int)j, get(c, i, j), start + sum);
+            fail_msg("%s %d x %d x %d: element (%d, %d) is %.17g, expected %.17Lg", ct_dtype_name(c->dtype), (int)c->m.rows,
+                     (int)c->m.columns, (int)k, (int)i, (int)j, get(c, i, j), start + sum);
         }
     }
     free(x);
@@ -231,7 +236,8 @@ static void large_shapes_by_every_layout(void **state)
             for (int layout = test_under_valgrind() ? 4 : 0; layout < (test_under_valgrind() ? 5 : 9); layout++) {
                 const struct shape z = large[s];
                 const double alpha = layout % 2 ? 1 : -0.75, beta = layout % 3 == 0 ? 0 : layout % 3 == 1 ? 1 : 0.5;
-                sheet a = filled(dtype, z.m, z.k, (enum layout)(layout % 3), z.gap), b = filled(dtype, z.k, z.n, (enum layout)(layout / 3), z.gap);
+                sheet a = filled(dtype, z.m, z.k, (enum layout)(layout % 3), z.gap);
+                sheet b = filled(dtype, z.k, z.n, (enum layout)(layout / 3), z.gap);
                 sheet c0 = filled(dtype, z.m, z.n, BY_ROWS, 1), c = make(dtype, z.m, z.n, (enum layout)((layout + 1) / 5), 1);
                 if (beta != 0) copy_corner(&c, &c0);
                 multiply(alpha, &a, &b, beta, &c);
@@ -246,14 +252,16 @@ static void large_shapes_by_every_layout(void **state)
     }
 }
 
-/* The bits of each element depend on its row of A, its column of B and their length alone: not on threads, nor where C is cut, nor on vectors. */
+/* The bits of each element depend on its row of A, its column of B and their length alone: not on threads, nor where C is cut,
+ * nor on vectors. */
 static void bits_depend_on_a_row_and_a_column(void **state)
 {
     (void)state;
     FOR_EACH_DTYPE {
         for (size_t s = 0; s < (test_under_valgrind() ? 2 : COUNT(large)); s++) {
             const struct shape z = large[s];
-            sheet a = filled(dtype, z.m, z.k, (enum layout)(s % 3), z.gap), b = filled(dtype, z.k, z.n, (enum layout)(s / 3 % 3), z.gap), first = {0};
+            sheet a = filled(dtype, z.m, z.k, (enum layout)(s % 3), z.gap), first = {0};
+            sheet b = filled(dtype, z.k, z.n, (enum layout)(s / 3 % 3), z.gap);
             for (int isa = ct__isa() ? 1 : 0; isa <= ct__isa(); isa++) {
                 ct__gemm_own = tables[isa];
                 for (int threads = 1; threads <= 5; threads += threads < 3 ? 1 : 2) {
@@ -340,14 +348,16 @@ static void relu(const sheet *c)
 static void an_epilogue_has_the_bits_of_separate_passes(void **state)
 {
     (void)state;
-    static const struct shape shapes[] = {{1, 1, 1, 0}, {4, 10, 3, 0}, {32, 64, 64, 0}, {15, 33, 300, 0}, {60, 130, 513, 1100}, {400, 200, 270, 0}, {5, 7, 0, 0}};
+    static const struct shape shapes[] = {{1, 1, 1, 0},    {4, 10, 3, 0},        {32, 64, 64, 0}, {15, 33, 400, 0},
+                                          {5, 7, 0, 0},    {60, 130, 513, 1100}, {400, 200, 270, 0}};
     FOR_EACH_TABLE FOR_EACH_DTYPE {
         for (size_t s = 0; s < COUNT(shapes); s += test_under_valgrind() ? 2 : 1) {
             for (int way = 0; way < 12; way += test_under_valgrind() ? 5 : 1) {
                 const struct shape z = shapes[s];
                 const bool biased = way % 2, active = way / 2 % 2;
                 const enum layout layout = (enum layout)(way / 4);
-                sheet a = filled(dtype, z.m, z.k, BY_ROWS, z.gap), b = filled(dtype, z.k, z.n, BY_ROWS, z.gap), bias = filled(dtype, 1, z.n, BY_ROWS, 0);
+                sheet a = filled(dtype, z.m, z.k, BY_ROWS, z.gap), b = filled(dtype, z.k, z.n, BY_ROWS, z.gap);
+                sheet bias = filled(dtype, 1, z.n, BY_ROWS, 0);
                 sheet c = make(dtype, z.m, z.n, layout, 1), d = make(dtype, z.m, z.n, layout, 1);
                 if (z.k) ct__store(at(&a, z.m / 2, z.k / 2), dtype, NAN);
                 ct__store(at(&bias, 0, z.n / 2), dtype, -0.0);

@@ -1,11 +1,13 @@
 /*
  * gemm.c - matrix products; the only file that names BLIS.
  *
- * Processors with AVX2 or AVX-512 have kernels of our own (gemm_kernel.h) for products of every size. Elsewhere these take the small ones, and
- * BLIS the others: BLIS knows a processor by its model, and on one that it does not know it takes plain C, at a sixth of the machine's rate.
+ * Processors with AVX2 or AVX-512 have kernels of our own (gemm_kernel.h) for products of every size. Elsewhere these take the
+ * small ones, and BLIS the others: BLIS knows a processor by its model, and on one that it does not know it takes plain C, at a
+ * sixth of the machine's rate.
  *
- * With our kernels an element of C has the same bits however C is cut, so it is cut as suits the threads. BLIS, with one thread, gets panels that
- * the shape alone decides. Either way a result does not depend on the number of threads, and there is no parallel region inside another.
+ * With our kernels an element of C has the same bits however C is cut, so it is cut as suits the threads. BLIS, with one
+ * thread, gets panels that the shape alone decides. Either way a result does not depend on the number of threads, and there is
+ * no parallel region inside another.
  */
 #include "tensor/gemm.h"
 
@@ -13,7 +15,8 @@
 #include <omp.h>
 #include <string.h>
 
-/* One product for a batch of matrices. A part of it is `group` whole matrices, or one of `down` times `across` blocks of a matrix. */
+/* One product for a batch of matrices. A part of it is `group` whole matrices, or one of `down` times `across` blocks of a
+ * matrix. */
 typedef struct product {
     ct_dtype dtype;
     bool blis, serial;
@@ -43,7 +46,8 @@ __attribute__((constructor)) static void choose(void)
 }
 #endif
 
-/* Does packing B pay? A panel is read once for each tile of rows. Rows that lie 4 KB apart fight for the same lines of a first-level cache. */
+/* Does packing B pay? A panel is read once for each tile of rows. Rows that lie 4 KB apart fight for the same lines of a
+ * first-level cache. */
 static inline bool packs_b(const ct__matrix *b, int64_t rows, int64_t size)
 {
     if (b->column != 1) return b->columns > 1;
@@ -75,8 +79,8 @@ static void plan_space(product *p)
 
 /* ---- BLIS ---- */
 
-/* With one thread, by its packed path: its own threads would need a region inside ours, which costs a malloc, and its other path lets bits
- * depend on them. */
+/* With one thread, by its packed path: its own threads would need a region inside ours, which costs a malloc, and its other
+ * path lets bits depend on them. */
 static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c)
 {
     rntm_t runtime;
@@ -98,7 +102,10 @@ static void call_blis(const product *p, const ct__matrix *a, const ct__matrix *b
 
 /* ---- without a kernel ---- */
 
-static char *element(const ct__matrix *c, int64_t i, int64_t j, int64_t size) { return c->data + (i * c->row + j * c->column) * size; }
+static char *element(const ct__matrix *c, int64_t i, int64_t j, int64_t size)
+{
+    return c->data + (i * c->row + j * c->column) * size;
+}
 
 /* C = beta C, where there is nothing to sum. */
 static void scale(const product *p, const ct__matrix *c)
@@ -118,7 +125,8 @@ static void fill_with_bias(product *p)
     ct__matrix c = p->c;
     for (int64_t l = 0; l < p->batch; l++, c.data += p->c_step * size, p->part.bias += p->bias_step * size) {
         for (int64_t i = 0; i < c.rows; i++) {
-            for (int64_t j = 0; j < c.columns; j++) ct__store(element(&c, i, j, size), p->dtype, ct__load(p->part.bias + j * size, p->dtype));
+            for (int64_t j = 0; j < c.columns; j++)
+                ct__store(element(&c, i, j, size), p->dtype, ct__load(p->part.bias + j * size, p->dtype));
         }
     }
     p->part.bias = NULL;
@@ -195,8 +203,8 @@ static void run_part(void *context, int64_t index)
     for (int64_t matrix = index * p->group; matrix < end; matrix++) run_block(p, matrix, 0);
 }
 
-/* C in about `parts` blocks of whole tiles, with the least time for `threads`. A block's time is that of its multiplications and of reading its rows
- * of A and columns of B, each of which costs about as much as eight multiplications. */
+/* C in about `parts` blocks of whole tiles, with the least time for `threads`. A block's time is that of its multiplications
+ * and of reading its rows of A and columns of B, each of which costs about as much as eight multiplications. */
 static void cut(product *p, int64_t parts, int64_t threads)
 {
     const int64_t m = p->c.rows, n = p->c.columns, width = ct__gemm_own->width[index_of(p->dtype)];
@@ -258,7 +266,8 @@ static void multiply(product *p)
 /* ---- the front ---- */
 
 /* Small ones, which one thread does at once without packing A. */
-static void multiply_batch(ct_dtype dtype, int64_t batch, ct__gemm_part part, int64_t a_step, int64_t b_step, int64_t c_step, int64_t bias_step)
+static void multiply_batch(ct_dtype dtype, int64_t batch, ct__gemm_part part, int64_t a_step, int64_t b_step, int64_t c_step,
+                           int64_t bias_step)
 {
     const int64_t size = size_of(dtype);
     ct__matrix a = *part.a, b = *part.b, c = *part.c;
@@ -288,8 +297,8 @@ static void transpose(product *p)
 
 enum { SMALL = 1 << 19 }; /* multiplications */
 
-void ct__gemm_with(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b, int64_t b_step,
-                   double beta, const ct__matrix *c, int64_t c_step, const ct__epilogue *then)
+void ct__gemm_with(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b,
+                   int64_t b_step, double beta, const ct__matrix *c, int64_t c_step, const ct__epilogue *then)
 {
     const int64_t m = c->rows, n = c->columns, k = a->columns;
     if (batch == 0 || m == 0 || n == 0) return;
@@ -309,16 +318,16 @@ void ct__gemm_with(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix
         else multiply_batch(dtype, batch, part, a_step, b_step, c_step, bias_step);
         return;
     }
-    product p = {.dtype = dtype, .a = *a, .b = *b, .c = *c, .part = part, .batch = batch, .a_step = a_step, .b_step = b_step, .c_step = c_step,
-                 .bias_step = bias_step};
+    product p = {.dtype = dtype, .a = *a, .b = *b, .c = *c, .part = part, .batch = batch, .a_step = a_step, .b_step = b_step,
+                 .c_step = c_step, .bias_step = bias_step};
     if (n == 1) p.b.column = p.c.column = 1; /* a stride that is not taken */
     if (p.c.column != 1 && part.bias) fill_with_bias(&p);
     if (p.c.column != 1 && c->row == 1) transpose(&p);
     multiply(&p);
 }
 
-void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b, int64_t b_step, double beta,
-              const ct__matrix *c, int64_t c_step)
+void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b,
+              int64_t b_step, double beta, const ct__matrix *c, int64_t c_step)
 {
     ct__gemm_with(dtype, batch, alpha, a, a_step, b, b_step, beta, c, c_step, NULL);
 }

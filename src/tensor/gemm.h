@@ -6,8 +6,8 @@
 
 #include "tensor/tensor.h"
 
-/* Terms that are summed in registers, before C is written: a panel of B of that height stays in or close to first-level cache. At 256 the passes
- * over C showed in products of 1024 and more (4 %). */
+/* Terms that are summed in registers, before C is written: a panel of B of that height stays in or close to first-level cache.
+ * At 256 the passes over C showed in products of 1024 and more (4 %). */
 enum { CT__GEMM_DEPTH = 384 };
 
 /* A block of C to be multiplied at once: C = alpha A B + beta C, C's rows contiguous. */
@@ -23,7 +23,8 @@ typedef struct ct__gemm_part {
 /* Index 0: f32, 1: f64. */
 typedef struct ct__gemm_kernels {
     void (*multiply[2])(const ct__gemm_part *part);
-    /* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns, for elements of 4 (index 0) and 8 bytes: their bits. */
+    /* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns, for elements of 4 (index 0) and 8 bytes: their
+     * bits. */
     void (*turn[2])(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n);
     int rows, pitch[2], width[2]; /* of a tile; from row to row of a packed panel of A; of a strip */
     int64_t block;                /* bytes of A that stay in second-level cache */

@@ -15,8 +15,8 @@
 #define UP_TO_6(f) UP_TO_4(f) f(5) f(6)
 #define UP_TO_14(f) UP_TO_6(f) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14)
 
-/* A tile is as high as the registers allow: two sums for each row, two vectors of B and an element of A. A block of A takes half of the
- * second-level cache of the smallest processors of a kind. */
+/* A tile is as high as the registers allow: two sums for each row, two vectors of B and an element of A. A block of A takes
+ * half of the second-level cache of the smallest processors of a kind. */
 #if defined __AVX512F__
 #include <immintrin.h>
 #define ROWS 14

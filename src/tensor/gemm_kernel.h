@@ -1,14 +1,15 @@
 /*
  * gemm_kernel.h - matrix products for one element type, read by gemm_isa.c once for each.
  *
- * Expects: T, V (a vector of T), LANES, ROWS (of a tile), FOR_EACH_ROW, BLOCK (bytes of A), NAME(x); LOAD, STORE; LOAD_SOME, STORE_SOME (the first n lanes),
- * LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and faster); SPREAD (one value to all lanes), MADD(a, b, c) = a b + c,
- * POSITIVE(x) (0 where x <= 0, else x), TRANSPOSE(rows).
+ * Expects: T, V (a vector of T), LANES, ROWS (of a tile), FOR_EACH_ROW, BLOCK (bytes of A), NAME(x); LOAD, STORE; LOAD_SOME,
+ * STORE_SOME (the first n lanes), LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and faster); SPREAD (one value
+ * to all lanes), MADD(a, b, c) = a b + c, POSITIVE(x) (0 where x <= 0, else x), TRANSPOSE(rows).
  *
- * A tile is up to ROWS rows of C by one or two vectors of columns, kept in registers over the sum, which runs upwards in l by chunks that k alone
- * decides: so an element of C has the same bits whatever tile, strip, block or thread it falls to. Tiles lie in strips of columns, for which a
- * panel of B stays in first-level cache, and strips in blocks of rows, for which A stays in the second level. A and B are read where they are,
- * or packed into panels first where they are turned or where their rows lie so far apart that they would fight for the same lines of a cache.
+ * A tile is up to ROWS rows of C by one or two vectors of columns, kept in registers over the sum, which runs upwards in l by
+ * chunks that k alone decides: so an element of C has the same bits whatever tile, strip, block or thread it falls to. Tiles
+ * lie in strips of columns, for which a panel of B stays in first-level cache, and strips in blocks of rows, for which A stays
+ * in the second level. A and B are read where they are, or packed into panels first where they are turned or where their rows
+ * lie so far apart that they would fight for the same lines of a cache.
  */
 
 enum {
@@ -86,11 +87,15 @@ FOR_EACH_ROW(TILES)
 
 #define ONE(rows) NAME(tile_##rows##_1),
 #define TWO(rows) NAME(tile_##rows##_2),
-static void (*const NAME(tiles)[2][ROWS + 1])(const NAME(strip) *, const T *, int64_t) = {{NULL, FOR_EACH_ROW(ONE)}, {NULL, FOR_EACH_ROW(TWO)}};
+static void (*const NAME(tiles)[2][ROWS + 1])(const NAME(strip) *, const T *, int64_t) = {
+    {NULL, FOR_EACH_ROW(ONE)},
+    {NULL, FOR_EACH_ROW(TWO)},
+};
 #undef ONE
 #undef TWO
 
-/* A square of up to LANES by LANES: to[l * to_row + j] = b[l + j * column] for l < h, j < w. `padded`: more than w may be written. */
+/* A square of up to LANES by LANES: to[l * to_row + j] = b[l + j * column] for l < h, j < w. `padded`: more than w may be
+ * written. */
 static void NAME(turn_square)(T *restrict to, int64_t to_row, const T *b, int64_t column, int h, int w, bool padded)
 {
     V rows[LANES];
@@ -137,8 +142,8 @@ static void NAME(turn)(void *to, int64_t to_row, const void *b, int64_t row, int
     NAME(pack)((T *)to, to_row, (const T *)b, row, column, k, n, false);
 }
 
-/* The rows of a block, in as few tiles as will do, of about the same height. `panel`: from one packed panel of A to the next, 0 for A as it is.
- * While a tile is summed, its part of C is fetched, and a piece of the next strip's B. */
+/* The rows of a block, in as few tiles as will do, of about the same height. `panel`: from one packed panel of A to the next, 0
+ * for A as it is. While a tile is summed, its part of C is fetched, and a piece of the next strip's B. */
 static void NAME(run_strip)(const NAME(strip) * s, const T *a, int64_t panel, int64_t i0, int64_t rows, int vectors)
 {
     void (*const *const tiles)(const NAME(strip) *, const T *, int64_t) = NAME(tiles)[vectors - 1];
@@ -166,8 +171,8 @@ static void NAME(run_strip)(const NAME(strip) * s, const T *a, int64_t panel, in
     }
 }
 
-/* Panels of A, one for each tile of run_strip: element (i, l) of a panel at [l * PITCH + i]. Where A's columns are contiguous, some rows of its
- * transpose at a time go to all panels: else each of their lines would be fetched for two. */
+/* Panels of A, one for each tile of run_strip: element (i, l) of a panel at [l * PITCH + i]. Where A's columns are contiguous,
+ * some rows of its transpose at a time go to all panels: else each of their lines would be fetched for two. */
 static void NAME(pack_a)(T *to, const T *a, int64_t row, int64_t column, int64_t rows, int64_t k)
 {
     const int64_t step = row == 1 ? 8 : k;
@@ -188,8 +193,10 @@ static void NAME(pack_b)(T *to, const T *b, int64_t row, int64_t column, int64_t
     const int64_t step = column == 1 ? 8 : k;
     for (int64_t l = 0; l < k; l += step) {
         T *panel = to + l * NAME(WIDTH);
-        for (int64_t j = 0; j < n; j += NAME(WIDTH), panel += k * NAME(WIDTH))
-            NAME(pack)(panel, NAME(WIDTH), b + j * column + l * row, row, column, k - l < step ? k - l : step, n - j < NAME(WIDTH) ? n - j : NAME(WIDTH), true);
+        for (int64_t j = 0; j < n; j += NAME(WIDTH), panel += k * NAME(WIDTH)) {
+            const int64_t w = n - j < NAME(WIDTH) ? n - j : NAME(WIDTH);
+            NAME(pack)(panel, NAME(WIDTH), b + j * column + l * row, row, column, k - l < step ? k - l : step, w, true);
+        }
     }
 }
 
@@ -213,7 +220,8 @@ static void NAME(look_ahead)(NAME(strip) * s, const ct__gemm_part *p, const T *b
 }
 
 /* A chunk of the sum for a block of rows: strip by strip. */
-static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a, int64_t panel, const T *b, int64_t i0, int64_t rows)
+static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a, int64_t panel, const T *b, int64_t i0,
+                            int64_t rows)
 {
     _Alignas(64) T packed[CT__GEMM_DEPTH * NAME(WIDTH)];
     const int64_t n = p->c->columns, b_row = p->b->row, b_column = p->b->column;
@@ -246,8 +254,8 @@ static void NAME(multiply_strip)(const ct__gemm_part *p, const T *b, int64_t b_r
 {
     const ct__matrix *a = p->a, *c = p->c;
     const int n = (int)c->columns, vectors = n > LANES ? 2 : 1;
-    NAME(strip) s = {.b = b, .from = (const T *)(const void *)(p->bias ? p->bias : c->data), .c = (T *)(void *)c->data, .a_row = a->row,
-                     .a_column = a->column, .b_row = b_row, .c_row = c->row, .from_row = p->bias ? 0 : c->row, .k = a->columns,
+    NAME(strip) s = {.b = b, .from = (const T *)(const void *)(p->bias ? p->bias : c->data), .c = (T *)(void *)c->data,
+                     .a_row = a->row, .a_column = a->column, .b_row = b_row, .c_row = c->row, .from_row = p->bias ? 0 : c->row, .k = a->columns,
                      .last = n - (vectors - 1) * LANES, .relu = p->relu, .alpha = (T)p->alpha, .beta = p->bias ? 1 : (T)p->beta};
     s.whole = s.last == LANES;
     s.adds = s.beta != 0;
@@ -279,7 +287,8 @@ static void NAME(begin_chunk)(NAME(strip) * s, const ct__gemm_part *p, int64_t l
     s->plain = s->alpha == 1 && !s->adds && !s->relu;
 }
 
-/* Few columns of C leave lanes of its rows idle. Where the rows of A' are contiguous, the tiles of C' = B' A' fill theirs, and are turned. */
+/* Few columns of C leave lanes of its rows idle. Where the rows of A' are contiguous, the tiles of C' = B' A' fill theirs, and
+ * are turned. */
 static bool NAME(turned_pays)(const ct__gemm_part *p)
 {
     const int64_t n = p->c->columns, idle = (n + LANES - 1) / LANES * LANES - n;
@@ -299,7 +308,8 @@ static void NAME(multiply_turned)(const ct__gemm_part *p, int64_t depth)
         for (int64_t i = 0; i < m; i += NAME(WIDTH)) {
             const int rows = (int)(m - i < NAME(WIDTH) ? m - i : NAME(WIDTH)), across = rows > LANES ? 2 : 1;
             NAME(strip) t = {.b = a + i + l * p->a->column, .c = sums, .from = sums, .a_row = p->b->column, .a_column = p->b->row,
-                             .b_row = p->a->column, .c_row = NAME(WIDTH), .k = s.k, .last = rows - (across - 1) * LANES, .plain = true};
+                             .b_row = p->a->column, .c_row = NAME(WIDTH), .k = s.k, .last = rows - (across - 1) * LANES,
+                             .plain = true};
             t.whole = t.last == LANES;
             NAME(run_strip)(&t, b + l * p->b->row, 0, 0, n, across);
             NAME(pack)(turned, NAME(WIDTH), sums, 1, NAME(WIDTH), rows, n, true);

@@ -1,7 +1,9 @@
 /*
- * gemm_plain.h - the words of gemm_kernel.h where nothing is known of the processor: vectors of 16 bytes by the compiler's extension.
+ * gemm_plain.h - the words of gemm_kernel.h where nothing is known of the processor: vectors of 16 bytes by the compiler's
+ * extension.
  *
- * It is compiled for size, so what a loop over terms needs says that it is to be inlined, and what it seldom needs that it is not.
+ * It is compiled for size, so what a loop over terms needs says that it is to be inlined, and what it seldom needs that it is
+ * not.
  */
 #define ALWAYS __attribute__((always_inline))
 #define NEVER __attribute__((noinline))
