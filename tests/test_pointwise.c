@@ -436,6 +436,45 @@ static void parts_have_the_bits_of_the_whole(void **state)
     assert_true(ct_set_threads(0));
 }
 
+/* y and its slope. */
+static void value_and_slope(unary f, ct_tensor *x, ct_tensor **y, ct_tensor **d)
+{
+    *y = f(x);
+    assert_true(ct_grad(y, NULL, 1, &x, 1, d, (ct_grad_options){.retain_graph = true}));
+}
+
+/* Large angles, and what log has besides normal numbers, take longer forms of the functions: in a piece that has one, all others keep
+ * their bits, and it has those that it has alone. */
+static void far_elements_change_no_others(void **state)
+{
+    (void)state;
+    static const struct { unary f; wide (*reference)(wide); double far[3]; } cases[] = {
+        {ct_sin, sinl, {1e6, 8192, -1e30}}, {ct_cos, cosl, {-1e6, 1e7, 1e30}}, {ct_tan, tanl, {1e6, -8192, 1e30}},
+        {ct_log, logl, {0, 1e-40, 1e-45}},
+    };
+    static const int64_t at[] = {7, 2100, 4990};
+    for (int k = 0; k < 2 * (int)COUNT(cases); k++) {
+        CT_SCOPE;
+        const ct_dtype dtype = k % 2 ? CT_F64 : CT_F32;
+        ct_tensor *x = leaf(ct_uniform(ct_shape(4999), 0.1, 1.5, dtype)), *mixed = ct_clone(ct_detach(x)), *y, *d, *z, *e;
+        for (int i = 0; i < 3; i++) assert_true(ct_set(mixed, ct_index(at[i]), cases[k / 2].far[i]));
+        mixed = leaf(mixed);
+        value_and_slope(cases[k / 2].f, x, &y, &d);
+        value_and_slope(cases[k / 2].f, mixed, &z, &e);
+        for (int64_t from = 0, i = 0; i <= 3; from = at[i] + 1, i++) {
+            const int64_t to = i < 3 ? at[i] : 4999;
+            assert_true(same_bits(ct_slice(y, 0, from, to, 1), ct_slice(z, 0, from, to, 1)));
+            assert_true(same_bits(ct_slice(d, 0, from, to, 1), ct_slice(e, 0, from, to, 1)));
+            if (i == 3) break;
+            ct_tensor *one, *slope, *alone = leaf(ct_clone(ct_detach(ct_slice(mixed, 0, at[i], at[i] + 1, 1))));
+            value_and_slope(cases[k / 2].f, alone, &one, &slope);
+            assert_true(same_bits(one, ct_slice(z, 0, at[i], at[i] + 1, 1)) && same_bits(slope, ct_slice(e, 0, at[i], at[i] + 1, 1)));
+            const wide expected = cases[k / 2].reference(as(dtype, cases[k / 2].far[i])), got = ct_item(one);
+            assert_true(got == expected || fabsl(got - expected) <= 4 * (wide)epsilon(dtype) * fabsl(expected));
+        }
+    }
+}
+
 /* ---- instruction sets --------------------------------------------------------------------------------- */
 
 static const char *wanted_set(void) { return getenv("COTANGENT_ISA"); }
@@ -483,6 +522,7 @@ int main(void)
         value_test(where_broadcasts_three_operands),
         value_test(an_element_has_the_same_bits_anywhere),
         value_test(parts_have_the_bits_of_the_whole),
+        value_test(far_elements_change_no_others),
         value_test(smaller_instruction_sets_pass_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
