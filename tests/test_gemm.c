@@ -399,30 +399,6 @@ static void an_activation_follows_beta(void **state)
     }
 }
 
-/* ---- turned operands ---- */
-
-/* The kernel that turns: exact, nothing beside its rows and columns. */
-static void turning_moves_bits(void **state)
-{
-    (void)state;
-    for (int isa = 0; isa <= ct__isa(); isa++) {
-        FOR_EACH_DTYPE {
-            for (int64_t rows = 1; rows <= 37; rows += test_under_valgrind() ? 12 : 3) {
-                for (int64_t columns = 1; columns <= 37; columns += 2) {
-                    for (int layout = 0; layout < LAYOUTS; layout++) {
-                        sheet from = filled(dtype, rows, columns, (enum layout)layout, 2), to = make(dtype, rows, columns, BY_ROWS, 3);
-                        tables[isa]->turn[dtype == CT_F64](to.m.data, to.m.row, from.m.data, from.m.row, from.m.column, rows, columns);
-                        assert_true(same_bits(&from, &to));
-                        assert_true(rest_is_untouched(&to));
-                        drop(&from);
-                        drop(&to);
-                    }
-                }
-            }
-        }
-    }
-}
-
 /* The table of the processor, whatever a test has left. */
 static int own_table(void **state)
 {
@@ -439,7 +415,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(batches_are_products_one_by_one, begin_test, own_table),
         cmocka_unit_test_setup_teardown(an_epilogue_has_the_bits_of_separate_passes, begin_test, own_table),
         cmocka_unit_test_setup_teardown(an_activation_follows_beta, begin_test, own_table),
-        cmocka_unit_test_setup_teardown(turning_moves_bits, begin_test, own_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,9 +23,6 @@ typedef struct ct__gemm_part {
 /* Index 0: f32, 1: f64. */
 typedef struct ct__gemm_kernels {
     void (*multiply[2])(const ct__gemm_part *part);
-    /* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns, for elements of 4 (index 0) and 8 bytes: their
-     * bits. */
-    void (*turn[2])(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n);
     int rows, pitch[2], width[2]; /* of a tile; from row to row of a packed panel of A; of a strip */
     int64_t block;                /* bytes of A that stay in second-level cache */
     double parallel;              /* flops from which threads pay: about 25 us of one thread */

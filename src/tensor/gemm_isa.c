@@ -1,5 +1,5 @@
 /*
- * gemm_isa.c - the kernels of matrix products, and of turning operands, of one instruction set: compiled once for each (CT__ISA).
+ * gemm_isa.c - the kernels of matrix products of one instruction set: compiled once for each (CT__ISA).
  *
  * Here are the words in which gemm_kernel.h is written, for each set and element type.
  */
@@ -92,7 +92,6 @@
 #define F64(x) JOIN(x, _f64, CT__ISA)
 const ct__gemm_kernels TABLE(CT__ISA) = {
     .multiply = {F32(multiply), F64(multiply)},
-    .turn = {F32(turn), F64(turn)},
     .rows = ROWS,
     .block = BLOCK,
     .pitch = {F32(PITCH), F64(PITCH)},

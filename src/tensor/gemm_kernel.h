@@ -94,9 +94,8 @@ static void (*const NAME(tiles)[2][ROWS + 1])(const NAME(strip) *, const T *, in
 #undef ONE
 #undef TWO
 
-/* A square of up to LANES by LANES: to[l * to_row + j] = b[l + j * column] for l < h, j < w. `padded`: more than w may be
- * written. */
-static void NAME(turn_square)(T *restrict to, int64_t to_row, const T *b, int64_t column, int h, int w, bool padded)
+/* A square of up to LANES by LANES: to[l * to_row + j] = b[l + j * column] for l < h, j < w; full vectors are written. */
+static void NAME(turn_square)(T *restrict to, int64_t to_row, const T *b, int64_t column, int h, int w)
 {
     V rows[LANES];
     const bool full = h == LANES && w == LANES;
@@ -110,36 +109,30 @@ static void NAME(turn_square)(T *restrict to, int64_t to_row, const T *b, int64_
         UNROLL for (int l = 0; l < LANES; l++) STORE(to + l * to_row, rows[l]);
         return;
     }
-    const int lanes = padded ? LANES : w;
     UNROLL for (int l = 0; l < LANES; l++)
     {
-        if (l < h) STORE_SOME(to + l * to_row, rows[l], lanes);
+        if (l < h) STORE(to + l * to_row, rows[l]);
     }
 }
 
-/* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns. `padded`: to has room for full vectors. */
-static void NAME(pack)(T *restrict to, int64_t to_row, const T *b, int64_t row, int64_t column, int64_t k, int64_t n, bool padded)
+/* to[l * to_row + j] = b[l * row + j * column] for k rows and n columns. `to` has room for full vectors. */
+static void NAME(pack)(T *restrict to, int64_t to_row, const T *b, int64_t row, int64_t column, int64_t k, int64_t n)
 {
     for (int64_t j0 = 0; j0 < n; j0 += LANES) {
-        const int w = (int)(n - j0 < LANES ? n - j0 : LANES), lanes = padded ? LANES : w;
+        const int w = (int)(n - j0 < LANES ? n - j0 : LANES);
         const T *from = b + j0 * column;
         T *into = to + j0;
         if (column == 1) {
-            for (int64_t l = 0; l < k; l++) STORE_SOME(into + l * to_row, LOAD_SOME(from + l * row, w), lanes);
+            for (int64_t l = 0; l < k; l++) STORE(into + l * to_row, LOAD_SOME(from + l * row, w));
         } else if (row == 1) {
             for (int64_t l = 0; l < k; l += LANES)
-                NAME(turn_square)(into + l * to_row, to_row, from + l, column, (int)(k - l < LANES ? k - l : LANES), w, padded);
+                NAME(turn_square)(into + l * to_row, to_row, from + l, column, (int)(k - l < LANES ? k - l : LANES), w);
         } else {
             for (int64_t l = 0; l < k; l++) {
                 for (int j = 0; j < w; j++) into[l * to_row + j] = from[l * row + j * column];
             }
         }
     }
-}
-
-static void NAME(turn)(void *to, int64_t to_row, const void *b, int64_t row, int64_t column, int64_t k, int64_t n)
-{
-    NAME(pack)((T *)to, to_row, (const T *)b, row, column, k, n, false);
 }
 
 /* The rows of a block, in as few tiles as will do, of about the same height. `panel`: from one packed panel of A to the next, 0
@@ -180,7 +173,7 @@ static void NAME(pack_a)(T *to, const T *a, int64_t row, int64_t column, int64_t
         T *panel = to + l * NAME(PITCH);
         for (int64_t count = (rows + ROWS - 1) / ROWS, i = 0; count > 0; count--) {
             const int64_t height = (rows - i + count - 1) / count;
-            NAME(pack)(panel, NAME(PITCH), a + i * row + l * column, column, row, k - l < step ? k - l : step, height, true);
+            NAME(pack)(panel, NAME(PITCH), a + i * row + l * column, column, row, k - l < step ? k - l : step, height);
             panel += k * NAME(PITCH);
             i += height;
         }
@@ -195,7 +188,7 @@ static void NAME(pack_b)(T *to, const T *b, int64_t row, int64_t column, int64_t
         T *panel = to + l * NAME(WIDTH);
         for (int64_t j = 0; j < n; j += NAME(WIDTH), panel += k * NAME(WIDTH)) {
             const int64_t w = n - j < NAME(WIDTH) ? n - j : NAME(WIDTH);
-            NAME(pack)(panel, NAME(WIDTH), b + j * column + l * row, row, column, k - l < step ? k - l : step, w, true);
+            NAME(pack)(panel, NAME(WIDTH), b + j * column + l * row, row, column, k - l < step ? k - l : step, w);
         }
     }
 }
@@ -241,7 +234,7 @@ static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a,
         if (p->space_b) b += s->k * NAME(WIDTH);
         if (far) NAME(look_ahead)(s, p, p->space_b ? b : s->b + NAME(WIDTH) * b_column, left - NAME(WIDTH));
         if (p->pack_b && !p->space_b) {
-            NAME(pack)(packed, NAME(WIDTH), s->b, b_row, b_column, s->k, left < NAME(WIDTH) ? left : NAME(WIDTH), true);
+            NAME(pack)(packed, NAME(WIDTH), s->b, b_row, b_column, s->k, left < NAME(WIDTH) ? left : NAME(WIDTH));
             s->b = packed;
         }
         NAME(run_strip)(s, a, panel, i0, rows, vectors);
@@ -269,7 +262,7 @@ __attribute__((noinline)) static void NAME(multiply_packed_strip)(const ct__gemm
 {
     _Alignas(64) T packed[CT__GEMM_DEPTH * NAME(WIDTH)];
     const ct__matrix *b = p->b;
-    NAME(pack)(packed, NAME(WIDTH), (const T *)(const void *)b->data, b->row, b->column, b->rows, b->columns, true);
+    NAME(pack)(packed, NAME(WIDTH), (const T *)(const void *)b->data, b->row, b->column, b->rows, b->columns);
     NAME(multiply_strip)(p, packed, NAME(WIDTH));
 }
 
@@ -312,7 +305,7 @@ static void NAME(multiply_turned)(const ct__gemm_part *p, int64_t depth)
                              .plain = true};
             t.whole = t.last == LANES;
             NAME(run_strip)(&t, b + l * p->b->row, 0, 0, n, across);
-            NAME(pack)(turned, NAME(WIDTH), sums, 1, NAME(WIDTH), rows, n, true);
+            NAME(pack)(turned, NAME(WIDTH), sums, 1, NAME(WIDTH), rows, n);
             NAME(finish)(&s, turned, i, rows, vectors);
         }
     }
