@@ -71,6 +71,10 @@ struct ct_op {
     bool (*view)(ct_call *c);
     ct_vjp_rule vjp[CT__MAX_INPUTS];
     ct_jvp_rule jvp[CT__MAX_INPUTS];
+    /* Optional, of an operation with an activation behind it and one output: what a cotangent becomes before the rules of all inputs see
+     * it, and what becomes of the sum of their tangents. Else each input's rule would compute that again. */
+    ct_tensor *(*vjp_behind)(const ct_call *c, ct_tensor *const *g);
+    ct_tensor *(*jvp_behind)(const ct_call *c, ct_tensor *dy);
     /* The operation is linear in all inputs that have a derivative together: dy = op(dx...), absent tangents being zeros. In
      * place of jvp[]. */
     bool linear;

@@ -58,7 +58,9 @@ static bool parts(ct_call *c, ct_tensor *const *dx, ct_tensor **dy)
         dy[0] = part && dy[0] ? ct__engine.add(dy[0], part) : part;
         if (!dy[0]) return false;
     }
-    return true;
+    if (!dy[0] || !c->op->jvp_behind) return true;
+    dy[0] = c->op->jvp_behind(c, dy[0]);
+    return dy[0] != NULL;
 }
 
 /* ---- */

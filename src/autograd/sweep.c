@@ -254,6 +254,12 @@ static bool failed(const sweep *s, const ct__node *n)
 
 static bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
 {
+    ct_tensor *before[1];
+    if (n->op->vjp_behind) { /* of the sweep's scope, as what this makes is for all inputs */
+        before[0] = n->op->vjp_behind(c, g);
+        if (!before[0]) return failed(s, n);
+        g = before;
+    }
     for (int i = 0; i < n->n_in; i++) {
         if (!wanted(s, &n->in[i])) continue;
         ruling r = {.call = c, .rule = n->op->vjp[n->op->inputs == CT__VARIADIC ? 0 : i]};

@@ -327,12 +327,6 @@ static ct_tensor *pushed(const ct_call *c, ct_tensor *da)
     const ct_call h = activation_of(c);
     return h.op->jvp[0](&h, da);
 }
-static ct_tensor *activated_vjp_x(const ct_call *c, ct_tensor *const *g) { return affine_vjp_x(c, (ct_tensor *[]){through(c, g)}); }
-static ct_tensor *activated_vjp_w(const ct_call *c, ct_tensor *const *g) { return affine_vjp_w(c, (ct_tensor *[]){through(c, g)}); }
-static ct_tensor *activated_vjp_b(const ct_call *c, ct_tensor *const *g) { return affine_vjp_b(c, (ct_tensor *[]){through(c, g)}); }
-static ct_tensor *activated_jvp_x(const ct_call *c, ct_tensor *dx) { return pushed(c, affine_jvp_x(c, dx)); }
-static ct_tensor *activated_jvp_w(const ct_call *c, ct_tensor *dw) { return pushed(c, affine_jvp_w(c, dw)); }
-static ct_tensor *activated_jvp_b(const ct_call *c, ct_tensor *db) { return pushed(c, affine_jvp_b(c, db)); }
 
 static bool activated_forward(const ct_call *c)
 {
@@ -349,8 +343,9 @@ static bool activated_fused(const ct_call *c, ct_tensor *const *g, const bool *n
 #define ACTIVATED(h, text)                                                                                             \
     const ct_op ct__op_affine_##h = {                                                                                  \
         .name = "affine_" #h, .inputs = 3, .keeps = KEEP_X | KEEP_Y | KEEP_Z, .shape = affine_shape,                   \
-        .forward = activated_forward, .vjp = {activated_vjp_x, activated_vjp_w, activated_vjp_b},                      \
-        .jvp = {activated_jvp_x, activated_jvp_w, activated_jvp_b}, .fused = activated_fused, .impl = &ct__op_##h, .doc = text};
+        .forward = activated_forward, .vjp = {affine_vjp_x, affine_vjp_w, affine_vjp_b},                               \
+        .jvp = {affine_jvp_x, affine_jvp_w, affine_jvp_b}, .vjp_behind = through, .jvp_behind = pushed,                \
+        .fused = activated_fused, .impl = &ct__op_##h, .doc = text};
 ACTIVATED(relu, "relu(x w + b)")
 ACTIVATED(tanh, "tanh(x w + b)")
 ACTIVATED(sigmoid, "sigmoid(x w + b)")
