@@ -58,12 +58,7 @@
     void ct__##name##_i32(int64_t n, char *const *p, const double *params) COMPARE_ONE(name, operator, int32_t)        \
     void ct__##name##_i64(int64_t n, char *const *p, const double *params) COMPARE_ONE(name, operator, int64_t)        \
     void ct__##name##_u8(int64_t n, char *const *p, const double *params) COMPARE_ONE(name, operator, uint8_t)
-COMPARE(eq, ==)
-COMPARE(ne, !=)
-COMPARE(lt, <)
-COMPARE(le, <=)
-COMPARE(gt, >)
-COMPARE(ge, >=)
+FOR_EACH_COMPARISON(COMPARE)
 
 void ct__logical_and(int64_t n, char *const *p, const double *params) COMPARE_ONE(logical_and, &, uint8_t)
 void ct__logical_or(int64_t n, char *const *p, const double *params) COMPARE_ONE(logical_or, |, uint8_t)

@@ -97,12 +97,7 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 #define COMPARE(name, operator)                                                                                        \
     static void name##_f32(int64_t n, char *const *p, const double *params) COMPARE_ONE(name, operator, float)         \
     static void name##_f64(int64_t n, char *const *p, const double *params) COMPARE_ONE(name, operator, double)
-COMPARE(eq, ==)
-COMPARE(ne, !=)
-COMPARE(lt, <)
-COMPARE(le, <=)
-COMPARE(gt, >)
-COMPARE(ge, >=)
+FOR_EACH_COMPARISON(COMPARE)
 #define COMPARISONS(name) {name##_f32, name##_f64, ct__##name##_i32, ct__##name##_i64, ct__##name##_u8, ct__##name##_u8}
 
 #define TEST(name, test, test_f64)                                                                                     \

@@ -30,6 +30,7 @@ enum { PIECE = 2048 }; /* elements that are looked over before they are computed
 #define MIN(a, b) AT(smaller)(a, b)
 
 /* Results that are bool. */
+#define FOR_EACH_COMPARISON(f) f(eq, ==) f(ne, !=) f(lt, <) f(le, <=) f(gt, >) f(ge, >=)
 #define COMPARE_ONE(name, operator, C)                                                                                 \
     {                                                                                                                  \
         (void)params;                                                                                                  \

@@ -7,6 +7,7 @@
  */
 #include "tensor/copy.h"
 #include "tensor/stream.h"
+#include "tensor/transpose.h"
 
 #include <string.h>
 
@@ -15,12 +16,10 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
 #define CAT(a, b) CAT_(a, b)
 #define CAT_(a, b) a##b
 
 /* ---- squares: as many rows as elements in a vector ---- */
-
 
 #if defined __SSE2__
 #define X(p) ((__m128i *)(void *)(p))
@@ -79,112 +78,51 @@ enum { SMALL1 = SQUARE1 };
 
 #if defined __AVX512F__
 enum { SQUARE4 = 16, SQUARE8 = 8 };
-#define PD(x) _mm512_castps_pd(x)
-/* Lanes of 16 bytes: vectors i and i + n of each 2 n give their even lanes, and their odd ones. */
-#define LANES(count, n)                                                                                                                \
-    UNROLL for (int i = 0; i < (count) / 2; i++)                                                                                       \
-    {                                                                                                                                  \
-        const int a = i / (n) * 2 * (n) + i % (n);                                                                                     \
-        t[a] = _mm512_shuffle_f64x2(r[a], r[a + (n)], 0x88);                                                                           \
-        t[a + (n)] = _mm512_shuffle_f64x2(r[a], r[a + (n)], 0xdd);                                                                     \
-    }                                                                                                                                  \
-    UNROLL for (int i = 0; i < (count); i++) r[i] = t[i]
-INLINE void turned4(__m512d *r, const char *from, int64_t from_row)
-{
-    __m512 x[16];
-    __m512d t[16];
-    UNROLL for (int i = 0; i < 16; i++) x[i] = _mm512_loadu_ps(from + i * from_row);
-    UNROLL for (int i = 0; i < 16; i += 2)
-    {
-        t[i] = PD(_mm512_unpacklo_ps(x[i], x[i + 1]));
-        t[i + 1] = PD(_mm512_unpackhi_ps(x[i], x[i + 1]));
-    }
-    UNROLL for (int i = 0; i < 16; i += 4)
-    {
-        r[i] = _mm512_unpacklo_pd(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_pd(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_pd(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_pd(t[i + 1], t[i + 3]);
-    }
-    LANES(16, 4);
-    LANES(16, 8);
-}
-INLINE void turned8(__m512d *r, const char *from, int64_t from_row)
-{
-    __m512d t[8];
-    UNROLL for (int i = 0; i < 8; i++) t[i] = _mm512_loadu_pd(from + i * from_row);
-    UNROLL for (int i = 0; i < 8; i += 2)
-    {
-        r[i] = _mm512_unpacklo_pd(t[i], t[i + 1]);
-        r[i + 1] = _mm512_unpackhi_pd(t[i], t[i + 1]);
-    }
-    LANES(8, 2);
-    LANES(8, 4);
-}
-#define SQUARE(size, n)                                                                                                                \
-    INLINE void square##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                             \
-    {                                                                                                                                  \
-        __m512d r[n];                                                                                                                  \
-        turned##size(r, from, from_row);                                                                                               \
-        UNROLL for (int i = 0; i < (n); i++) _mm512_storeu_pd(to + i * to_row, r[i]);                                                  \
-    }                                                                                                                                  \
-    /* two squares, one below the other, all in registers: their lines leave in pairs */                                               \
-    INLINE void streamed##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                           \
-    {                                                                                                                                  \
-        __m512d r[2][n];                                                                                                               \
-        turned##size(r[0], from, from_row);                                                                                            \
-        turned##size(r[1], from + (n) * from_row, from_row);                                                                           \
-        UNROLL for (int i = 0; i < 2 * (n); i++)                                                                                       \
-            _mm512_stream_pd((void *)(to + i / 2 * to_row + i % 2 * 64), r[i % 2][i / 2]);                                             \
-    }
-SQUARE(4, 16)
-SQUARE(8, 8)
-#define HAVE_STREAMED 1
-#elif defined __AVX2__
+#define WIDE(name) _mm512_##name
+#define VECTOR4 __m512
+#define VECTOR8 __m512d
+#elif defined __AVX2__ && defined __FMA__
 enum { SQUARE4 = 8, SQUARE8 = 4 };
-INLINE void square4(char *to, int64_t to_row, const char *from, int64_t from_row)
-{
-    __m256 r[8], t[8];
-    UNROLL for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps((const float *)(const void *)(from + i * from_row));
-    UNROLL for (int i = 0; i < 8; i += 2)
-    {
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 8; i += 4)
-    {
-        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-    UNROLL for (int i = 0; i < 4; i++)
-    {
-        t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
-        t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
-    }
-    UNROLL for (int i = 0; i < 8; i++) _mm256_storeu_ps((float *)(void *)(to + i * to_row), t[i]);
-}
-INLINE void square8(char *to, int64_t to_row, const char *from, int64_t from_row)
-{
-    __m256d r[4], t[4];
-    UNROLL for (int i = 0; i < 4; i++) r[i] = _mm256_loadu_pd((const double *)(const void *)(from + i * from_row));
-    UNROLL for (int i = 0; i < 4; i += 2)
-    {
-        t[i] = _mm256_unpacklo_pd(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_pd(r[i], r[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 2; i++)
-    {
-        r[i] = _mm256_permute2f128_pd(t[i], t[i + 2], 0x20);
-        r[i + 2] = _mm256_permute2f128_pd(t[i], t[i + 2], 0x31);
-    }
-    UNROLL for (int i = 0; i < 4; i++) _mm256_storeu_pd((double *)(void *)(to + i * to_row), r[i]);
-}
+#define WIDE(name) _mm256_##name
+#define VECTOR4 __m256
+#define VECTOR8 __m256d
 #else
 enum { SQUARE4 = SMALL4, SQUARE8 = SMALL8 };
 #define square4 small4
 #define square8 small8
+#endif
+
+#ifdef WIDE
+#define SQUARE(size, kind, transpose)                                                                                                  \
+    INLINE void turned##size(VECTOR##size *r, const char *from, int64_t from_row)                                                      \
+    {                                                                                                                                  \
+        UNROLL for (int i = 0; i < SQUARE##size; i++) r[i] = WIDE(loadu_##kind)((const void *)(from + i * from_row));                  \
+        transpose(r);                                                                                                                  \
+    }                                                                                                                                  \
+    INLINE void square##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                             \
+    {                                                                                                                                  \
+        VECTOR##size r[SQUARE##size];                                                                                                  \
+        turned##size(r, from, from_row);                                                                                               \
+        UNROLL for (int i = 0; i < SQUARE##size; i++) WIDE(storeu_##kind)((void *)(to + i * to_row), r[i]);                            \
+    }
+SQUARE(4, ps, transpose_f32)
+SQUARE(8, pd, transpose_f64)
+#endif
+
+#if defined __AVX512F__
+/* Two squares, one below the other, all in registers: their lines leave in pairs. */
+#define STREAMED(size, kind)                                                                                                           \
+    INLINE void streamed##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                           \
+    {                                                                                                                                  \
+        VECTOR##size r[2][SQUARE##size];                                                                                               \
+        turned##size(r[0], from, from_row);                                                                                            \
+        turned##size(r[1], from + SQUARE##size * from_row, from_row);                                                                  \
+        UNROLL for (int i = 0; i < 2 * SQUARE##size; i++)                                                                              \
+            WIDE(stream_##kind)((void *)(to + i / 2 * to_row + i % 2 * 64), r[i % 2][i / 2]);                                          \
+    }
+STREAMED(4, ps)
+STREAMED(8, pd)
+#define HAVE_STREAMED 1
 #endif
 
 /* ---- tiles ---- */
@@ -223,7 +161,7 @@ INLINE void fetch_lines(fetch *f, int count)
     static __attribute__((noinline)) void tile##size(char *to, int64_t to_row, const char *from, int64_t from_row, int64_t rows,       \
                                                      int64_t columns)                                                                  \
     {                                                                                                                                  \
-        if ((int)SQUARE##size == (int)SMALL##size) {                                                                                         \
+        if ((int)SQUARE##size == (int)SMALL##size) {                                                                                   \
             edge##size(to, to_row, from, from_row, rows, columns);                                                                     \
             return;                                                                                                                    \
         }                                                                                                                              \

@@ -35,36 +35,3 @@ static inline __m256d load_last_f64(const double *p, int n, bool whole) { return
 static inline __m256d spread_f64(double x) { return _mm256_set1_pd(x); }
 static inline __m256d madd_f64(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
 static inline __m256d positive_f64(__m256d x) { return _mm256_and_pd(_mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NLE_UQ), x); }
-
-/* Eight by eight, by pairs, fours and halves. */
-__attribute__((always_inline)) static inline void transpose_f32(__m256 *r)
-{
-    __m256 pair[8], four[8];
-    UNROLL for (int i = 0; i < 8; i += 2)
-    {
-        pair[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        pair[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 8; i += 4)
-    {
-        four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
-        four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
-        four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
-        four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
-    }
-    UNROLL for (int i = 0; i < 4; i++)
-    {
-        r[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
-        r[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
-    }
-}
-
-__attribute__((always_inline)) static inline void transpose_f64(__m256d *r)
-{
-    const __m256d a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
-    const __m256d c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
-    r[0] = _mm256_permute2f128_pd(a, c, 0x20);
-    r[1] = _mm256_permute2f128_pd(b, d, 0x20);
-    r[2] = _mm256_permute2f128_pd(a, c, 0x31);
-    r[3] = _mm256_permute2f128_pd(b, d, 0x31);
-}

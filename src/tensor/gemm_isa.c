@@ -4,10 +4,10 @@
  * Here are the words in which gemm_kernel.h is written, for each set and element type.
  */
 #include "tensor/gemm.h"
+#include "tensor/transpose.h"
 
 #include <string.h>
 
-#define UNROLL _Pragma("GCC unroll 16")
 #define JOIN2(a, b, c) a##b##_##c
 #define JOIN(a, b, c) JOIN2(a, b, c)
 
@@ -18,7 +18,6 @@
 /* A tile is as high as the registers allow: two sums for each row, two vectors of B and an element of A. A block of A takes
  * half of the second-level cache of the smallest processors of a kind. */
 #if defined __AVX512F__
-#include <immintrin.h>
 #define ROWS 14
 #define FOR_EACH_ROW UP_TO_14
 #define PARALLEL 6e6
@@ -26,7 +25,6 @@
 #define NARROW false
 #include "tensor/gemm_avx512.h"
 #elif defined __AVX2__ && defined __FMA__
-#include <immintrin.h>
 #define ROWS 6
 #define FOR_EACH_ROW UP_TO_6
 #define PARALLEL 3e6
