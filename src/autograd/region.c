@@ -30,12 +30,7 @@ struct ct__region {
 
 /* ---- which nodes ---- */
 
-bool ct__is_repeated(const ct_tensor *t)
-{
-    bool repeated = t->count > 1;
-    for (int i = 0; i < t->rank; i++) repeated = repeated && (t->stride[i] == 0 || t->dim[i] == 1);
-    return repeated;
-}
+bool ct__is_repeated(const ct_tensor *t) { return t->count > 1 && ct__is_uniform(t); }
 
 static bool is_like(const ct_tensor *t, ct_dtype dtype, const ct_shape *shape)
 {

@@ -36,7 +36,7 @@ void ct__region_reach(ct__region *r, ct__work *w, int slot, int dx);
 bool ct__region_run(ct__region *r, const ct__tour *t);
 void ct__region_free(ct__region *r);
 
-/* Is it one number, repeated by strides of 0? */
+/* Is it one number, repeated by strides of 0 (and not one alone)? */
 bool ct__is_repeated(const ct_tensor *t);
 
 #endif

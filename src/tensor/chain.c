@@ -94,13 +94,6 @@ static void assign_slots(plan *p)
 
 /* ---- operands that are not dense ---- */
 
-static bool is_uniform(const ct_tensor *t)
-{
-    bool uniform = true;
-    for (int i = 0; i < t->rank; i++) uniform = uniform && (t->stride[i] == 0 || t->dim[i] == 1);
-    return uniform;
-}
-
 /* n numbers at a distance in elements, side by side. One that repeats is written by vectors. */
 #define GATHER(TYPE)                                                                                                   \
     {                                                                                                                  \
@@ -224,7 +217,7 @@ static void bring(const plan *p, char *scratch, char **at, int64_t first, int64_
         }
         at[r] = scratch + p->slot[r] * p->slot_bytes;
         if (!t || t->dense) continue;
-        if (!is_uniform(t)) gather(t, at[r], first, n);
+        if (!ct__is_uniform(t)) gather(t, at[r], first, n);
         else if (!again) gather_run(at[r], t->data, 0, n, p->size);
     }
 }

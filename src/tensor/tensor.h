@@ -112,6 +112,15 @@ static inline size_t ct__size(const ct_tensor *t)
 }
 static inline bool ct__is_float(ct_dtype dtype) { return dtype == CT_F32 || dtype == CT_F64; }
 static inline bool ct__contiguous(const ct_tensor *t) { return t->dense; }
+
+/* Do all elements lie in one place? */
+static inline bool ct__is_uniform(const ct_tensor *t)
+{
+    bool uniform = true;
+    for (int i = 0; i < t->rank; i++) uniform = uniform && (t->stride[i] == 0 || t->dim[i] == 1);
+    return uniform;
+}
+
 /* Found from the strides; who changes those of a record on the stack sets .dense to it, or to false. Axes of length 1 do not count. */
 bool ct__row_major(const ct_tensor *t);
 static inline ct_shape ct__shape(const ct_tensor *t)
