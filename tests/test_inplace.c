@@ -406,6 +406,33 @@ static void all_parameters_take_one_region_or_none(void **state)
     ct_set_threads(0);
 }
 
+/* Steps, sums and turned copies of middle size: shared where the team is awake, with the same bits. */
+static void a_team_that_is_awake_shares_middle_sizes(void **state)
+{
+    (void)state;
+    const ct_sgd_step plain = {.lr = 0.1};
+    ct_tensor *p[2], *sum[2], *turned[2];
+    for (int awake = 0; awake < 2; awake++) {
+        ct_set_threads(1);
+        ct_seed(5);
+        p[awake] = ct_normal(ct_shape(300, 500), 0, 1, CT_F32);
+        ct_tensor *g = ct_normal(ct_shape(300, 500), 0, 1, CT_F32);
+        ct_set_threads(2);
+        const int64_t before = ct_count().parallel_regions;
+        ct__self.awake = awake;
+        assert_true(ct_sgd_step_(&p[awake], &g, NULL, 1, plain));
+        assert_int_equal(ct_count().parallel_regions, before + awake);
+        ct__self.awake = awake;
+        sum[awake] = ct_add(p[awake], g);
+        assert_int_equal(ct_count().parallel_regions, before + 2 * awake);
+        ct__self.awake = awake;
+        turned[awake] = ct_contiguous(ct_transpose(g));
+        assert_int_equal(ct_count().parallel_regions, before + 3 * awake);
+    }
+    ct_set_threads(0);
+    assert_true(ct_equal(p[0], p[1]) && ct_equal(sum[0], sum[1]) && ct_equal(turned[0], turned[1]));
+}
+
 static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
@@ -536,6 +563,7 @@ int main(void)
         value_test(sgd_follows_its_formula),
         value_test(adam_follows_its_formula),
         value_test(all_parameters_take_one_region_or_none),
+        value_test(a_team_that_is_awake_shares_middle_sizes),
         value_test(threads_do_not_change_a_bit),
         value_test(instruction_sets_do_not_change_a_bit),
         value_test(a_step_checks_everything_first),

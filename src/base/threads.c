@@ -2,7 +2,8 @@
  * threads.c - the thread's state, the number of OpenMP threads, parallel parts, and the instruction set.
  *
  * Work is cut into parts by its shape alone; how many threads share the parts changes the time, never the result. There is no
- * region inside a region. In a forked child OpenMP's pool is gone, so it works with one thread.
+ * region inside a region. In a forked child OpenMP's pool is gone, so it works with one thread. Each region notes whether its threads
+ * were awake: short work is shared with those that are.
  */
 #include "base/base.h"
 
@@ -10,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 _Thread_local ct__thread ct__self __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -69,6 +71,17 @@ int ct_threads(void)
     return ct__self.threads ? ct__self.threads : omp_get_max_threads();
 }
 
+/* Threads that wait actively come to a region within a microsecond; those that sleep, or whose processor is busy with something else, do
+ * not. */
+enum { LATE = 5000 /* ns */ };
+
+static int64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void *context)
 {
     ct__isa(); /* sets up the fork handler before the first region */
@@ -79,6 +92,13 @@ void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void
         for (int64_t i = 0; i < parts; i++) work(context, i);
         return;
     }
-#pragma omp parallel for num_threads(team) schedule(dynamic, 1)
-    for (int64_t i = 0; i < parts; i++) work(context, i);
+    bool late = false;
+    const int64_t start = now();
+#pragma omp parallel num_threads(team)
+    {
+        if (now() - start > LATE) __atomic_store_n(&late, true, __ATOMIC_RELAXED);
+#pragma omp for schedule(dynamic, 1) nowait
+        for (int64_t i = 0; i < parts; i++) work(context, i);
+    }
+    ct__self.awake = !late;
 }

@@ -147,7 +147,7 @@ static transpose transpose_of(const ct_tensor *dst, const ct_tensor *src, int k)
     t.across = (t.whole.columns + t.wide - 1) / t.wide;
     t.each = (t.whole.rows + t.high - 1) / t.high * t.across;
     t.blocks = matrices * t.each;
-    t.group = dst->count * size < SHORT ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
+    t.group = ct__is_short(dst->count * size, SHORT) ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
     t.turn = kernels_of_machine()->turn[size == 1 ? 0 : size == 4 ? 1 : 2];
     return t;
 }

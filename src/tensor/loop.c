@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-/* Units of work: an addition is one. What is shorter than SHORT takes some 20 us, no longer than waking a thread does. */
+/* Units of work: an addition is one. SHORT of them take some 20 us. */
 enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, SHORT = 1 << 18, PART = 1 << 16, MAX_PARTS = 64 };
 
 typedef struct plan {
@@ -202,7 +202,8 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     int64_t bytes = 0;
     for (int k = 0; k < count; k++) bytes += t[0]->count * (int64_t)ct__size(t[k]);
     ct__count_pass(bytes);
-    bool dense = t[0]->count * cost < SHORT;
+    const bool is_short = ct__is_short(t[0]->count * cost, SHORT);
+    bool dense = is_short;
     for (int k = 0; k < count && dense; k++) dense = t[k]->dense;
     if (CT__LIKELY(dense)) { /* small and row-major throughout */
         char *data[CT__MAX_OPERANDS];
@@ -224,7 +225,7 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     const int64_t n = p.dim[p.rank - 1];
     p.rows = t[0]->count / n;
     choose_way(&p, t);
-    if (t[0]->count * cost < SHORT) { /* small: no parts */
+    if (is_short) { /* no parts */
         if (p.rows == 1) run_row(&p, p.data, n);
         else run_rows(&p, 0, p.rows);
         return;
