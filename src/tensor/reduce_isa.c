@@ -19,7 +19,7 @@
 #define INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
 
-enum { AHEAD = 2048 }; /* bytes */
+enum { AHEAD = 8192 }; /* bytes: past the page at hand, where processors do not look ahead by themselves */
 
 /* Vectors, and those for elements at any address. */
 #define VECTORS(name, T, bytes)                                                                                                \
