@@ -81,14 +81,14 @@ enum { CT__SCOPE_CHUNK = 64 };
 static inline int ct__scope_begin(void)
 {
     const int scope = ct__self.scopes + 1;
-    if (CT__UNLIKELY((scope - 1) % CT__SCOPE_CHUNK == 0)) return ct_scope_begin();
+    if (CT__UNLIKELY(((unsigned)scope - 1) % CT__SCOPE_CHUNK == 0)) return ct_scope_begin();
     ct__self.scopes = scope;
     *++ct__self.scope_head = NULL;
     return scope;
 }
 static inline void ct__scope_end(int scope)
 {
-    if (CT__UNLIKELY(ct__self.scopes != scope || (scope - 1) % CT__SCOPE_CHUNK == 0 || *ct__self.scope_head)) {
+    if (CT__UNLIKELY(ct__self.scopes != scope || ((unsigned)scope - 1) % CT__SCOPE_CHUNK == 0 || *ct__self.scope_head)) {
         ct_scope_end(scope);
         return;
     }
@@ -116,26 +116,29 @@ static inline void ct__scope_adopt(ct__link *link)
 
 /* ---- memory (memory.c) ---- */
 
-/* Records of up to CT__SLAB_MAX bytes, 64-byte aligned; the size must be given again. NULL without an error set. */
+/* Records of up to CT__SLAB_MAX bytes, 64-byte aligned; the size, or its class, must be given again. NULL without an error set. */
 void *ct__slab_get_slow(size_t bytes);
 void ct__slab_put_slow(void *record, size_t bytes);
-static inline void *ct__slab_get(size_t bytes)
+static inline size_t ct__slab_class(size_t bytes) { return (bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP; }
+static inline void *ct__slab_get_of(size_t class)
 {
-    ct__record **list = &ct__self.slab[(bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP], *record = *list;
-    if (CT__UNLIKELY(!record)) return ct__slab_get_slow(bytes);
-    *list = record->next;
+    ct__record *record = ct__self.slab[class];
+    if (CT__UNLIKELY(!record)) return ct__slab_get_slow(class * CT__SLAB_STEP);
+    ct__self.slab[class] = record->next;
     return record;
 }
-static inline void ct__slab_put(void *record, size_t bytes)
+static inline void ct__slab_put_of(void *record, size_t class)
 {
-    ct__record **list = &ct__self.slab[(bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP], *r = (ct__record *)record;
-    if (CT__UNLIKELY(!*list)) { /* the first of its class in this thread, and always where malloc is asked each time */
-        ct__slab_put_slow(record, bytes);
+    ct__record *r = (ct__record *)record;
+    r->next = ct__self.slab[class];
+    if (CT__UNLIKELY(!r->next)) { /* the first of its class in this thread, and always where malloc is asked each time */
+        ct__slab_put_slow(record, class * CT__SLAB_STEP);
         return;
     }
-    r->next = *list;
-    *list = r;
+    ct__self.slab[class] = r;
 }
+static inline void *ct__slab_get(size_t bytes) { return ct__slab_get_of(ct__slab_class(bytes)); }
+static inline void ct__slab_put(void *record, size_t bytes) { ct__slab_put_of(record, ct__slab_class(bytes)); }
 /* Sets the first `bytes` of a record to zero by a store for each 16 (compilers make a loop or a call of memset of what they recognize
  * as one, so the zero is hidden from them). */
 static inline __attribute__((always_inline)) void ct__slab_clear(void *record, size_t bytes)

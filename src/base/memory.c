@@ -153,10 +153,8 @@ void *ct__error_room(void)
 
 /* ---- slabs ---- */
 
-static int slab_class(size_t bytes) { return (int)((bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP); }
-
 /* Fills an empty list: from what ended threads left, or from a new chunk, whose first line links it to the others. */
-static bool refill(int class)
+static bool refill(size_t class)
 {
     node **list = &ct__self.slab[class];
     pthread_mutex_lock(&common.lock);
@@ -169,7 +167,7 @@ static bool refill(int class)
     }
     pthread_mutex_unlock(&common.lock);
     if (!chunk) return *list != NULL;
-    const size_t size = (size_t)class * CT__SLAB_STEP;
+    const size_t size = class * CT__SLAB_STEP;
     for (size_t at = CT__SLAB_STEP; at + size <= SLAB_CHUNK; at += size) {
         node *record = (node *)(void *)(chunk + at);
         record->next = *list;
@@ -182,7 +180,7 @@ void *ct__slab_get_slow(size_t bytes)
 {
     if (!heap_of_thread()) return NULL;
     if (plain) return aligned(bytes);
-    return refill(slab_class(bytes)) ? ct__slab_get(bytes) : NULL;
+    return refill(ct__slab_class(bytes)) ? ct__slab_get(bytes) : NULL;
 }
 
 void ct__slab_put_slow(void *record, size_t bytes)
@@ -192,7 +190,7 @@ void ct__slab_put_slow(void *record, size_t bytes)
         free(record);
         return;
     }
-    node **list = &ct__self.slab[slab_class(bytes)];
+    node **list = &ct__self.slab[ct__slab_class(bytes)];
     ((node *)record)->next = *list;
     *list = record;
 }

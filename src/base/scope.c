@@ -12,7 +12,11 @@ enum { CHUNK = CT__SCOPE_CHUNK };
 
 void (*ct__link_release)(ct__link *link);
 
-static ct__link **head_of(int scope) { return &ct__self.scope_chunks[(scope - 1) / CHUNK][(scope - 1) % CHUNK]; }
+static ct__link **head_of(int scope)
+{
+    const unsigned i = (unsigned)scope - 1;
+    return &ct__self.scope_chunks[i / CHUNK][i % CHUNK];
+}
 
 /* Makes room for the heads of one more chunk. */
 static bool grow(void)
@@ -32,7 +36,7 @@ static bool grow(void)
 int ct_scope_begin(void)
 {
     const int scope = ct__self.scopes + 1;
-    if (CT__LIKELY((scope - 1) % CHUNK != 0)) return ct__scope_begin();
+    if (CT__LIKELY(((unsigned)scope - 1) % CHUNK != 0)) return ct__scope_begin();
     if (CT__UNLIKELY(scope > ct__self.scope_chunk_count * CHUNK) && !grow()) {
         ct__fail_memory("ct_scope_begin", CHUNK * sizeof(ct__link *));
         return scope; /* ending it does no harm; what would be in it stays in the scope around it */

@@ -13,12 +13,6 @@ void (*ct__graph_share)(void *graph);
 
 /* ---- storages ---- */
 
-static size_t record_size(const ct__storage *s)
-{
-    if (s->foreign) return sizeof(ct_tensor) + sizeof(ct__lender);
-    return sizeof(ct_tensor) + (s->inside && s->bytes > CT__FRONT ? s->bytes : 0);
-}
-
 static ct_tensor *owner_of(ct__storage *s) { return (ct_tensor *)(void *)((char *)s - offsetof(struct ct_tensor, own)); }
 
 /* Gives the bytes back; the record may stay. */
@@ -46,23 +40,21 @@ static inline void storage_release(ct__storage *s)
 {
     const int32_t left = CT__UNLIKELY(s->shared) ? __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) : --s->refs;
     if (left > 0) return;
-    const size_t size = record_size(s);
     if (CT__LIKELY(s->inside && !s->gone)) { /* nothing but the record */
         ct__self.live.storages--;
         ct__self.live.bytes -= (int64_t)s->bytes;
-        ct__slab_put(owner_of(s), size);
-        return;
+    } else {
+        let_go(s);
     }
-    let_go(s);
-    ct__slab_put(owner_of(s), size);
+    ct__slab_put_of(owner_of(s), s->lines);
 }
 
 /* ---- tensors ---- */
 
 /* A record with everything set but shape, dtype and storage. */
-static inline ct_tensor *record_new(size_t size)
+static inline ct_tensor *record_new(size_t class)
 {
-    ct_tensor *t = ct__slab_get(size);
+    ct_tensor *t = ct__slab_get_of(class);
     if (CT__UNLIKELY(!t)) return NULL;
     ct__slab_clear(t, offsetof(struct ct_tensor, front));
     t->refs = 1;
@@ -70,55 +62,60 @@ static inline ct_tensor *record_new(size_t size)
     return t;
 }
 
-static void *record_back(ct_tensor *t, size_t size, const char *operation, size_t wanted)
+static void *record_back(ct_tensor *t, size_t class, const char *operation, size_t wanted)
 {
     ct__self.live.tensors--;
-    ct__slab_put(t, size);
+    ct__slab_put_of(t, class);
     return ct__fail_memory(operation, wanted);
 }
 
-/* Row-major strides. A length of 0 counts as 1 in them, and what then overflows is never taken: it only must not be undefined. */
-static inline void lay_out(ct_tensor *t, int rank, const int64_t *dim)
+/* Strides where some length is 0: it counts as 1, and what then overflows is never taken, it only must not be undefined. */
+static __attribute__((noinline)) void lay_out_empty(ct_tensor *t)
 {
     uint64_t step = 1;
-    bool empty = false;
-#pragma GCC unroll 1
-    for (int i = rank - 1; i >= 0; i--) {
-        const uint64_t n = (uint64_t)dim[i];
-        t->dim[i] = dim[i];
+    for (int i = t->rank - 1; i >= 0; i--) {
         t->stride[i] = (int64_t)step;
-        empty = empty || n == 0;
-        step *= n ? n : 1;
+        step *= t->dim[i] ? (uint64_t)t->dim[i] : 1;
     }
-    t->count = empty ? 0 : (int64_t)step;
 }
 
-static int64_t count_of(int rank, const int64_t *dim)
+/* Row-major. */
+static inline void lay_out(ct_tensor *t, int rank, const int64_t *dim)
 {
-    int64_t count = 1;
-    for (int i = 0; i < rank; i++) count *= dim[i];
-    return count;
+    uint64_t step = 1; /* behind a length of 0 it may be anything */
+    t->rank = (uint8_t)rank;
+    t->dense = true;
+#pragma GCC unroll 1
+    for (int i = rank - 1; i >= 0; i--) {
+        t->dim[i] = dim[i];
+        t->stride[i] = (int64_t)step;
+        step *= (uint64_t)dim[i];
+    }
+    t->count = (int64_t)step;
+    if (CT__UNLIKELY(step == 0)) lay_out_empty(t);
 }
 
 ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim)
 {
     static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
-    const size_t bytes = (size_t)count_of(rank, dim) * size_of[dtype];
+    size_t bytes = size_of[dtype], class = ct__slab_class(sizeof(ct_tensor));
+#pragma GCC unroll 1
+    for (int i = 0; i < rank; i++) bytes *= (size_t)dim[i];
     const bool inside = bytes <= CT__INSIDE_MAX;
-    const size_t size = sizeof(ct_tensor) + (inside && bytes > CT__FRONT ? bytes : 0);
-    ct_tensor *t = record_new(size);
-    if (CT__UNLIKELY(!t)) return ct__fail_memory(operation, size);
+    if (bytes > CT__FRONT && inside) class = ct__slab_class(sizeof(ct_tensor) + bytes);
+    ct_tensor *t = record_new(class);
+    if (CT__UNLIKELY(!t)) return ct__fail_memory(operation, class * CT__SLAB_STEP);
     t->dtype = (uint8_t)dtype;
-    t->rank = (uint8_t)rank;
-    t->dense = true;
     lay_out(t, rank, dim);
     ct__storage *s = t->storage = &t->own;
+    char *data = bytes > CT__FRONT ? (char *)(t + 1) : t->front;
+    if (!inside) data = ct__pool_get(bytes);
+    if (CT__UNLIKELY(!data)) return record_back(t, class, operation, bytes);
     s->refs = 1;
     s->inside = inside;
+    s->lines = (uint8_t)class;
     s->bytes = bytes;
-    s->data = !inside ? ct__pool_get(bytes) : bytes > CT__FRONT ? (char *)(t + 1) : t->front;
-    if (CT__UNLIKELY(!s->data)) return record_back(t, size, operation, bytes);
-    t->data = s->data;
+    t->data = s->data = data;
     ct__self.live.storages++;
     ct__bytes_add((int64_t)bytes);
     ct__scope_adopt(&t->link);
@@ -133,15 +130,13 @@ ct_tensor *ct__tensor_like(const char *operation, const ct_tensor *t, ct_dtype d
 ct_tensor *ct__tensor_wrap(const char *operation, ct_dtype dtype, int rank, const int64_t *dim, void *data,
                            void (*release)(void *data, void *context), void *context)
 {
-    const size_t size = sizeof(ct_tensor) + sizeof(ct__lender);
-    ct_tensor *t = record_new(size);
+    const size_t size = sizeof(ct_tensor) + sizeof(ct__lender), class = ct__slab_class(size);
+    ct_tensor *t = record_new(class);
     if (!t) return ct__fail_memory(operation, size);
     t->dtype = (uint8_t)dtype;
-    t->rank = (uint8_t)rank;
-    t->dense = true;
     lay_out(t, rank, dim);
     *(ct__lender *)(void *)(t + 1) = (ct__lender){.release = release, .context = context};
-    t->own = (ct__storage){.refs = 1, .foreign = true, .bytes = (size_t)t->count * ct__size(t), .data = data};
+    t->own = (ct__storage){.refs = 1, .foreign = true, .lines = (uint8_t)class, .bytes = (size_t)t->count * ct__size(t), .data = data};
     t->storage = &t->own;
     t->data = data;
     ct__self.live.storages++;
@@ -161,7 +156,7 @@ bool ct__row_major(const ct_tensor *t)
 
 ct_tensor *ct__tensor_view(const ct_tensor *base, int rank, const int64_t *dim, const int64_t *stride, char *data)
 {
-    ct_tensor *t = record_new(sizeof *t);
+    ct_tensor *t = record_new(ct__slab_class(sizeof *t));
     if (CT__UNLIKELY(!t)) return ct__fail_memory("a view", sizeof *t);
     t->dtype = base->dtype;
     t->rank = (uint8_t)rank;
