@@ -66,19 +66,19 @@ static bool take_back(ct_tensor **out, int n)
     return false;
 }
 
-bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
+static inline __attribute__((always_inline)) bool apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params,
+                                                        ct_tensor **out, int n_out)
 {
     ct_call c;
     c.op = op;
     c.in = in;
     c.n_in = n_in;
     c.out = out;
-    c.n_out = op->outputs ? op->outputs : 1;
+    c.n_out = n_out;
     c.params = params;
     c.index = 0;
     c.in_shapes = c.out_shapes = NULL;
-    out[0] = NULL;
-    for (int i = 1; i < c.n_out; i++) out[i] = NULL;
+    for (int i = 0; i < n_out; i++) out[i] = NULL;
     ct__self.count.operations++;
     if (CT__UNLIKELY(!compute(&c))) return take_back(out, c.n_out);
     c.dtype = out[0]->dtype;
@@ -92,10 +92,16 @@ bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *
     return take_back(out, c.n_out);
 }
 
+bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
+{
+    return apply(op, in, n_in, params, out, op->outputs ? op->outputs : 1);
+}
+
 ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params)
 {
     ct_tensor *out[CT__MAX_OUTPUTS];
-    return ct__apply_all(op, in, n_in, params, out) ? out[0] : NULL;
+    if (CT__UNLIKELY(op->outputs > 1)) return ct__apply_all(op, in, n_in, params, out) ? out[0] : NULL;
+    return apply(op, in, n_in, params, out, 1) ? out[0] : NULL;
 }
 
 bool ct__shape_of_x(ct_call *c)

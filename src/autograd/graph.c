@@ -35,12 +35,15 @@ static void node_free(ct__node *n)
 
 void ct__node_let_go(ct__node *n)
 {
-    for (int i = 0; i < n->n_in; i++) {
-        ct_tensor *kept = n->in[i].kept;
-        n->in[i].kept = NULL;
-        if (kept) ct__release(kept);
+#pragma GCC unroll 1
+    for (ct__input *x = n->in, *end = x + n->n_in; x < end; x++) {
+        ct_tensor *kept = x->kept;
+        if (!kept) continue;
+        x->kept = NULL;
+        ct__release(kept);
     }
-    for (int i = 0; i < n->n_out && n->out; i++) {
+    if (CT__LIKELY(!n->out)) return;
+    for (int i = 0; i < n->n_out; i++) {
         ct_tensor *kept = n->out[i];
         n->out[i] = NULL;
         if (kept) ct__release(kept);
@@ -54,12 +57,8 @@ void ct__node_drop_kept(ct__node *n)
     n->used = true;
 }
 
-static void destroy(ct__node *n)
+static __attribute__((noinline)) void drop_notes(ct__node *n)
 {
-    if (!n->used) ct__node_drop_kept(n);
-    for (int i = 0; i < n->n_in; i++) {
-        if (n->in[i].from) ct__node_release(n->in[i].from);
-    }
     if (n->tangents) ct__tangents_drop(n);
     while (n->hooks) {
         ct__hook_record *h = n->hooks;
@@ -71,18 +70,34 @@ static void destroy(ct__node *n)
         n->labels = l->next;
         ct__pool_put(l, l->size);
     }
+}
+
+/* Is it the last reference that goes? */
+static inline bool lose(ct__node *n)
+{
+    return (CT__UNLIKELY(n->shared) ? __atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) : --n->refs) <= 0;
+}
+
+static inline void doom(ct__node *n)
+{
+    n->dying = ct__ad.dying;
+    ct__ad.dying = n;
+}
+
+static void destroy(ct__node *n)
+{
+    if (!n->used) ct__node_drop_kept(n);
+#pragma GCC unroll 1
+    for (ct__input *x = n->in, *end = x + n->n_in; x < end; x++) {
+        if (x->from && lose(x->from)) doom(x->from);
+    }
+    if (CT__UNLIKELY(n->tangents || n->hooks || n->labels)) drop_notes(n);
     if (n->grad) ct__release(n->grad);
     node_free(n);
 }
 
-void ct__node_release(void *node)
+static void destroy_all(void)
 {
-    ct__node *n = node;
-    const int32_t left = CT__UNLIKELY(n->shared) ? __atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) : --n->refs;
-    if (left > 0) return;
-    n->dying = ct__ad.dying;
-    ct__ad.dying = n;
-    if (ct__ad.destroying) return; /* the loop below, further out, takes it */
     ct__ad.destroying = true;
     while (ct__ad.dying) {
         ct__node *next = ct__ad.dying;
@@ -90,6 +105,13 @@ void ct__node_release(void *node)
         destroy(next);
     }
     ct__ad.destroying = false;
+}
+
+void ct__node_release(void *node)
+{
+    if (!lose(node)) return;
+    doom(node);
+    if (!ct__ad.destroying) destroy_all(); /* else the loop further out takes it */
 }
 
 bool ct__needs_grad(const ct_tensor *t) { return ct__needs(t); }
@@ -189,8 +211,6 @@ static ct__node *node_for(const ct_call *c, size_t params)
     return n;
 }
 
-static ct_vjp_rule rule_of(const ct_op *op, int i) { return op->vjp[op->inputs == CT__VARIADIC ? 0 : i]; }
-
 static bool no_rule(const ct_call *c, int i)
 {
     return ct__fail(CT_ERROR_GRAPH, ct__op_title(c->op),
@@ -204,30 +224,26 @@ static bool record_inputs(ct__node *n, const ct_call *c)
     const ct_op *op = c->op;
     ct_tensor *const *operands = c->in;
     ct__input *in = n->in;
-    const int n_in = c->n_in;
-    uint64_t number = 1;
+    const ct_vjp_rule *rule = op->vjp;
+    const int n_in = c->n_in, step = op->inputs != CT__VARIADIC;
+    uint64_t last = 0; /* the largest number among the inputs' nodes */
     bool ok = true;
 #pragma GCC unroll 1
-    for (int i = 0; i < n_in; i++, in++) {
+    for (int i = 0; i < n_in; i++, in++, rule += step) {
         ct_tensor *x = operands[i];
-        *in = (ct__input){0};
-        if (ct__needs(x)) {
-            const ct_vjp_rule rule = rule_of(op, i);
-            if (CT__UNLIKELY(!rule)) ok = no_rule(c, i);
-            if (rule && rule != ct__vjp_none) {
-                ct__node *from = in->from = ct__node_retain(ct__node_of(x));
-                in->slot = x->slot;
-                if (from->number >= number) number = from->number + 1;
-            }
+        const bool keeps = ct__keeps_input(op, i);
+        *in = (ct__input){.kept = keeps ? ct__retain(x) : NULL, .version = x->storage->version, .slot = x->slot, .was_kept = keeps};
+        if (!ct__needs(x) || *rule == ct__vjp_none) continue;
+        if (CT__UNLIKELY(!*rule)) {
+            ok = no_rule(c, i);
+            continue;
         }
-        if (ct__keeps_input(op, i)) {
-            in->kept = ct__retain(x);
-            in->version = x->storage->version;
-            in->was_kept = true;
-        }
+        in->from = ct__node_retain(ct__node_of(x));
+        if (in->from->number > last) last = in->from->number;
     }
-    n->number = number;
-    for (int i = 0; n->in_shapes && i < n_in; i++) n->in_shapes[i] = ct__shape(operands[i]);
+    n->number = last + 1;
+    if (CT__LIKELY(!n->in_shapes)) return ok;
+    for (int i = 0; i < n_in; i++) n->in_shapes[i] = ct__shape(operands[i]);
     return ok;
 }
 
@@ -251,6 +267,7 @@ static bool record_outputs(ct__node *n, const ct_call *c)
     const int n_out = c->n_out;
     bool kept = true;
     attach_output(n, c->out[0], 0);
+    if (CT__LIKELY(n_out == 1 && !n->out_shapes && !n->out)) return true;
     for (int i = 1; i < n_out; i++) attach_output(ct__node_retain(n), c->out[i], i);
     for (int i = 0; n->out_shapes && i < n_out; i++) n->out_shapes[i] = ct__shape(c->out[i]);
     if (!n->out) return true;
@@ -309,8 +326,9 @@ static void note(ct_tensor *t, const char *file, int line)
 {
     ct__node *n = t->graph;
     if (n->file || !n->op) return;
-    for (int i = 0; i < n->n_in; i++) {
-        if (CT__LIKELY(!n->in[i].from || n->in[i].from->file)) continue;
+#pragma GCC unroll 1
+    for (ct__input *x = n->in, *end = x + n->n_in; x < end; x++) {
+        if (CT__LIKELY(!x->from || x->from->file)) continue;
         note_behind(n, file, line);
         return;
     }

@@ -66,6 +66,14 @@ static bool enqueue(sweep *s, work *w)
     return true;
 }
 
+static __attribute__((noinline)) bool add_onto(sweep *s, work *w, int slot, ct_tensor *g)
+{
+    w->g[slot] = ct__grad_sum(w->g[slot], g, !s->tour.options.create_graph && !ct__ad.active);
+    if (!w->g[slot]) return false;
+    if (CT__UNLIKELY(ct__ad.watching) && !ct__watch_sum(w->node, w->g[slot])) return false;
+    return enqueue(s, w);
+}
+
 /* Adds g (NULL: zero) to what reached an output of a node, and queues the node. */
 static bool deliver(sweep *s, ct__node *n, int slot, ct_tensor *g)
 {
@@ -73,13 +81,8 @@ static bool deliver(sweep *s, ct__node *n, int slot, ct_tensor *g)
     if (!w && !s->tour.everything) return true; /* leads to no target */
     if (!w && !(w = ct__work_new(&s->tour, n))) return false;
     if (!w->needed) return true;
-    if (g && !w->g[slot]) {
-        w->g[slot] = ct__retain(g);
-    } else if (g) {
-        w->g[slot] = ct__grad_sum(w->g[slot], g, !s->tour.options.create_graph && !ct__ad.active);
-        if (!w->g[slot]) return false;
-        if (CT__UNLIKELY(ct__ad.watching) && !ct__watch_sum(n, w->g[slot])) return false;
-    }
+    if (g && w->g[slot]) return add_onto(s, w, slot, g);
+    if (g) w->g[slot] = ct__retain(g);
     return enqueue(s, w);
 }
 
@@ -204,10 +207,16 @@ static bool materialize(const work *w, ct_tensor **g)
 static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const *g)
 {
     bool need[CT__MAX_INPUTS];
-    ct_tensor *gx[CT__MAX_INPUTS] = {0};
-    for (int i = 0; i < n->n_in; i++) need[i] = wanted(s, &n->in[i]);
+    ct_tensor *gx[CT__MAX_INPUTS];
+    const int n_in = n->n_in;
+#pragma GCC unroll 1
+    for (int i = 0; i < n_in; i++) {
+        need[i] = wanted(s, &n->in[i]);
+        gx[i] = NULL;
+    }
     if (!n->op->fused(c, g, need, gx)) return false;
-    for (int i = 0; i < n->n_in; i++) {
+#pragma GCC unroll 1
+    for (int i = 0; i < n_in; i++) {
         if (!need[i]) continue;
         ct__own(gx[i]); /* one reference, so that sums can go into it */
         const bool ok = pass(s, n, i, g, gx[i]);
@@ -262,6 +271,10 @@ static bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
     }
     for (int i = 0; i < n->n_in; i++) {
         if (!wanted(s, &n->in[i])) continue;
+        if (n->op->inputs != CT__VARIADIC && n->op->vjp[i] == ct__vjp_same && !n->op->single) { /* what it would return */
+            if (!pass(s, n, i, g, g[0])) return false;
+            continue;
+        }
         ruling r = {.call = c, .rule = n->op->vjp[n->op->inputs == CT__VARIADIC ? 0 : i]};
         ct_tensor *dx = NULL;
         c->index = i;
@@ -320,8 +333,8 @@ static bool step_back(sweep *s, work *w)
     ct_call c;
     ct_tensor *few[CT__FEW], *out[CT__MAX_OUTPUTS], **in = ct__operands_of(n->op, few, n->n_in);
     if (!in) return false;
-    bool zero = true;
-    for (int k = 0; k < n->n_out; k++) zero = zero && !w->g[k];
+    bool zero = !w->g[0];
+    for (int k = 1; k < n->n_out; k++) zero = zero && !w->g[k];
     ct__ad.file = n->file;
     ct__ad.line = n->line;
     ct__ad.rule = n->op;

@@ -67,7 +67,8 @@ ct__work *ct__work_new(ct__tour *t, ct__node *n)
     *w = (ct__work){.below = n->work, .next = t->all, .owner = t, .node = n, .n_out = n->n_out, .needed = t->everything,
                     .inside = inside};
     w->g[0] = NULL;
-    for (int i = 1; i < n->n_out; i++) w->g[i] = NULL;
+#pragma GCC unroll 1
+    for (int i = n->n_out; i-- > 1;) w->g[i] = NULL;
     t->all = w;
     n->work = w;
     return w;
@@ -124,7 +125,7 @@ static bool mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest
  * too. */
 static bool meet(ct__tour *t, ct__queue *q, ct__node *n, uint64_t lowest)
 {
-    if (!n || n->number < lowest) return true;
+    if (n->number < lowest) return true;
     ct__work *w = ct__work_of(t, n);
     if (!w && !n->op) return true;
     if (!w && !(w = ct__work_new(t, n))) return false;
@@ -140,7 +141,7 @@ static bool discover(ct__tour *t, const ct__end *from, int n_from, uint64_t lowe
     bool ok = true;
     *order = NULL;
     for (int i = 0; ok && i < n_from; i++) {
-        ok = meet(t, &q, from[i].node, lowest);
+        ok = !from[i].node || meet(t, &q, from[i].node, lowest);
         ct__work *w = ct__work_of(t, from[i].node);
         if (w) ct__work_hold(w);
     }
@@ -149,7 +150,8 @@ static bool discover(ct__tour *t, const ct__end *from, int n_from, uint64_t lowe
         w->queued = false;
         w->later = *order;
         *order = w;
-        for (int i = 0; ok && i < w->node->n_in; i++) ok = meet(t, &q, w->node->in[i].from, lowest);
+#pragma GCC unroll 1
+        for (ct__input *x = w->node->in, *end = x + w->node->n_in; ok && x < end; x++) ok = !x->from || meet(t, &q, x->from, lowest);
     }
     ct__queue_free(&q);
     return ok;
@@ -160,10 +162,13 @@ bool ct__tour_mark(ct__tour *t, const ct__end *from, int n_from, const ct__end *
     uint64_t lowest;
     if (!mark_ends(t, to, n_to, &lowest) || !discover(t, from, n_from, lowest, order)) return false;
     for (ct__work *w = *order; w; w = w->later) {
-        for (int i = 0; i < w->node->n_in && !w->needed; i++) {
-            const ct__work *x = ct__work_of(t, w->node->in[i].from);
-            w->needed = x && x->needed;
+        bool needed = w->needed;
+#pragma GCC unroll 1
+        for (ct__input *in = w->node->in, *end = in + w->node->n_in; in < end && !needed; in++) {
+            const ct__work *x = ct__work_of(t, in->from);
+            needed = x && x->needed;
         }
+        w->needed = needed;
     }
     return true;
 }
@@ -234,20 +239,24 @@ static bool released(const ct__tour *t, const ct__node *n)
 static bool kept_inputs(const ct__tour *t, const ct__node *n, ct_tensor **in)
 {
     static const char *const letters[] = {"first", "second", "third"};
-    for (int i = 0; i < n->n_in; i++) {
-        const ct__input *x = &n->in[i];
-        if (x->was_kept && !x->kept) return released(t, n);
-        if (x->kept && x->kept->storage->version != x->version)
+    const ct__input *x = n->in;
+#pragma GCC unroll 1
+    for (int i = 0; i < n->n_in; i++, x++) {
+        in[i] = x->kept;
+        if (!x->was_kept) continue;
+        if (!x->kept) return released(t, n);
+        if (x->kept->storage->version != x->version)
             return ct__fail(CT_ERROR_GRAPH, t->operation,
                             "the %s operand of %s, %s, was changed in place after that; its derivative needs the value of then",
                             i < 3 ? letters[i] : "one", ct__node_title(n), ct__describe(x->kept));
-        in[i] = x->kept;
     }
     return true;
 }
 
 static bool kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out)
 {
+    out[0] = NULL;
+    if (!n->out && n->n_out == 1) return true;
     for (int i = 0; i < n->n_out; i++) {
         out[i] = NULL;
         if (!ct__kept_output(n, i)) continue;

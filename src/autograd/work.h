@@ -56,10 +56,12 @@ static inline void ct__work_hold(ct__work *w)
 /* Lets go what reached the node. */
 static inline void ct__work_clear(ct__work *w)
 {
-    for (int i = 0; i < w->n_out; i++) {
+#pragma GCC unroll 1
+    for (int i = w->n_out; i-- > 0;) {
         ct_tensor *g = w->g[i];
+        if (!g) continue;
         w->g[i] = NULL;
-        if (g) ct__release(g);
+        ct__release(g);
     }
 }
 void ct__tour_end(ct__tour *t);

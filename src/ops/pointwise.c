@@ -44,13 +44,8 @@ static int cost_of(const ct_op *op) { return ((const place *)op->impl)->cost; }
 
 enum { SMALL = 1 << 16 }; /* elements that are no work for two threads */
 
-void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
+static __attribute__((noinline)) void map_many(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
 {
-    if (t[0]->count == 1 && t[0]->dtype <= CT_F64) {
-        ct__count_pass(count * (int64_t)ct__size(t[0]));
-        ct__pointwise_kernels->run_one[t[0]->dtype](kernel, t, count, params);
-        return;
-    }
     ct__blocks b;
     b.params[0] = params ? params[0] : 0;
     b.params[1] = params ? params[1] : 0;
@@ -72,6 +67,21 @@ void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const dou
     ct__map(ct__pointwise_kernels->run_blocks, 1, t, count, b.params, cost);
 }
 
+static inline __attribute__((always_inline)) void map(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
+{
+    if (t[0]->count != 1 || t[0]->dtype > CT_F64) {
+        map_many(kernel, t, count, params, cost);
+        return;
+    }
+    ct__count_pass(count * (int64_t)ct__size(t[0]));
+    ct__pointwise_kernels->run_one[t[0]->dtype](kernel, t, count, params);
+}
+
+void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
+{
+    map(kernel, t, count, params, cost);
+}
+
 void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)
 {
     ct__blocks b = {.kernel = kernel, .count = count, .block = CT__BLOCK / (int)ct__size(t[0])};
@@ -82,7 +92,7 @@ void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)
 static bool forward(const ct_call *c)
 {
     ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL};
-    ct__map_blocks(kernels_of(c->op)->forward[c->dtype], operands, 1 + c->n_in, c->params, cost_of(c->op));
+    map(kernels_of(c->op)->forward[c->dtype], operands, 1 + c->n_in, c->params, cost_of(c->op));
     return true;
 }
 
@@ -124,7 +134,7 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
         gx[i] = ct__tensor_like(c->op->name, g[0], c->dtype);
         if (!gx[i]) return false;
         ct_tensor *unary[] = {gx[i], g[0], x, z}, *binary[] = {gx[i], g[0], x, y, z};
-        ct__map_blocks(kernels_of(c->op)->slope[i][c->dtype], c->n_in > 1 ? binary : unary, 3 + c->n_in, c->params, cost_of(c->op));
+        map(kernels_of(c->op)->slope[i][c->dtype], c->n_in > 1 ? binary : unary, 3 + c->n_in, c->params, cost_of(c->op));
     }
     return true;
 }
@@ -300,15 +310,14 @@ static ct_tensor *apply2(const ct_op *op, const char *title, ct_tensor *x, ct_te
 {
     if (op == &ct__op_div && !ct__is_float(x->dtype) && divisor_has_zero(y))
         return ct__fail(CT_ERROR_VALUE, title, "division of integers by zero: x is %s, y is %s", ct__describe(x), ct__describe(y));
-    ct_tensor *in[] = {x, y};
-    return ct__apply(op, in, 2, NULL);
+    return ct__apply(op, (ct_tensor *[]){x, y}, 2, NULL);
 }
 
-static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
+/* Brings the operands together first. */
+static __attribute__((noinline)) ct_tensor *binary_matched(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
 {
     const bool y_first = op == &ct__op_atan2; /* called as ct_atan2(y, x) */
     if (!ct__check(title, y_first ? "y" : "x", x) || !ct__check(title, y_first ? "x" : "y", y)) return NULL;
-    if (CT__LIKELY(!ct__needs_matching(x, y) && (!floats || ct__is_float(x->dtype)))) return apply2(op, title, x, y);
     const bool weak = x->weak && y->weak;
     const int scope = ct__scope_begin();
     const bool matched = y_first ? ct__match(title, &y, &x, floats) : ct__match(title, &x, &y, floats);
@@ -317,6 +326,12 @@ static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_te
     if (z) ct_scope_return(z);
     ct__scope_end(scope);
     return z;
+}
+
+static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
+{
+    const bool ready = x && y && ct__is_float(x->dtype) && !ct__needs_matching(x, y);
+    return CT__LIKELY(ready) ? ct__apply(op, (ct_tensor *[]){x, y}, 2, NULL) : binary_matched(op, title, x, y, floats);
 }
 
 #define UNARY(name, f, slope, keeps) ct_tensor *ct_##name(ct_tensor *x) { return unary(&ct__op_##name, "ct_" #name, x, NULL, true); }

@@ -104,7 +104,10 @@ const char *ct__slope_text(const ct_op *op, int i);
  * replacements are temporaries of the innermost scope, recorded where that matters. False with an error. */
 bool ct__match(const char *operation, ct_tensor **x, ct_tensor **y, bool floats);
 bool ct__match_dtypes(const char *operation, ct_tensor **x, ct_tensor **y, bool floats);
-bool ct__needs_matching(const ct_tensor *x, const ct_tensor *y);
+static inline bool ct__needs_matching(const ct_tensor *x, const ct_tensor *y)
+{
+    return x->dtype != y->dtype || x->weak || y->weak || x->dtype == CT_BOOL || !ct__same_shape(x, y);
+}
 /* Integers and bools become f32; floats stay. A new handle or x itself; NULL with an error. */
 ct_tensor *ct__to_float(ct_tensor *x);
 ct_tensor *ct__to_dtype(ct_tensor *x, ct_dtype dtype);

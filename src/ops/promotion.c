@@ -48,11 +48,6 @@ static int common_dtype(const ct_tensor *x, const ct_tensor *y, bool floats)
     return larger == CT_BOOL ? CT_I64 : larger;
 }
 
-bool ct__needs_matching(const ct_tensor *x, const ct_tensor *y)
-{
-    return x->dtype != y->dtype || x->weak || y->weak || x->dtype == CT_BOOL || !ct__same_shape(x, y);
-}
-
 static bool clash(const char *operation, const ct_tensor *x, const ct_tensor *y)
 {
     return ct__fail(CT_ERROR_DTYPE, operation, "f32 and f64 do not mix: x is %s, y is %s; ct_cast one of them", ct__describe(x),

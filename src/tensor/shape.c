@@ -5,11 +5,10 @@
 
 #include <string.h>
 
-bool ct__same_shape(const ct_tensor *a, const ct_tensor *b)
+bool ct__same_lengths(const int64_t *a, const int64_t *b, int rank)
 {
-    if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++) {
-        if (a->dim[i] != b->dim[i]) return false;
+    for (int i = 0; i < rank; i++) {
+        if (a[i] != b[i]) return false;
     }
     return true;
 }

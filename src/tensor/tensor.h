@@ -131,7 +131,11 @@ static inline ct_shape ct__shape(const ct_tensor *t)
     for (int i = 0; i < t->rank; i++) s.dim[i] = t->dim[i];
     return s;
 }
-bool ct__same_shape(const ct_tensor *a, const ct_tensor *b);
+bool ct__same_lengths(const int64_t *a, const int64_t *b, int rank);
+static inline bool ct__same_shape(const ct_tensor *a, const ct_tensor *b)
+{
+    return a->rank == b->rank && (a->rank == 0 || ct__same_lengths(a->dim, b->dim, a->rank));
+}
 bool ct__shape_equal(ct_shape a, ct_shape b);
 /* The axis counted from the front, or -1 with an error that names the operation. */
 int ct__axis(const char *operation, int64_t axis, int rank);
