@@ -21,6 +21,7 @@ static inline ct__node *node_new(size_t size)
     n->size = (uint32_t)size;
     n->file = ct__ad.file;
     n->line = ct__ad.line;
+    ct__ad.unplaced += !n->file;
     ct__self.live.nodes++;
     ct__self.count.nodes++;
     return n;
@@ -157,7 +158,7 @@ static void *part(char **at, size_t bytes)
 static bool fits(const ct_call *c)
 {
     const ct_tensor *y = c->out[0];
-    return c->n_out == 1 && y->rank <= CT__NODE_DIMS && y->count > 0 && y->count <= INT32_MAX;
+    return c->n_out == 1 && y->rank <= CT__NODE_DIMS && (uint64_t)y->count - 1 < INT32_MAX;
 }
 
 ct_shape ct__node_shape(const ct__node *n, int slot)
@@ -169,7 +170,7 @@ ct_shape ct__node_shape(const ct__node *n, int slot)
 }
 
 /* The record of most operations: one output whose shape fits, no shapes of inputs. */
-static ct__node *node_plain(const ct_call *c, size_t params)
+static inline ct__node *node_plain(const ct_call *c, size_t params)
 {
     const size_t in = (size_t)c->n_in * sizeof(ct__input), kept = c->op->keeps & KEEP_Z ? sizeof(ct_tensor *) + 8 : 0;
     ct__node *n = node_new(sizeof(ct__node) + in + ROOM + kept + (params + 7) / 8 * 8);
@@ -182,14 +183,13 @@ static ct__node *node_plain(const ct_call *c, size_t params)
     n->room = (ct__work *)(void *)(at += in);
     at += ROOM;
     if (kept) n->out = (ct_tensor **)(void *)at, n->out_version = (uint32_t *)(void *)(at + sizeof(ct_tensor *));
-    if (params) n->params = at + kept;
+    if (params) n->params = memcpy(at + kept, c->params, params);
     return n;
 }
 
-/* Lays the parts of a node's record out behind the struct. */
-static ct__node *node_for(const ct_call *c, size_t params)
+/* Lays the parts of any other node's record out behind the struct. */
+static ct__node *node_any(const ct_call *c, size_t params)
 {
-    if (CT__LIKELY(!(c->op->keeps & KEEP_SHAPES) && fits(c))) return node_plain(c, params);
     const size_t n_in = (size_t)c->n_in, n_out = (size_t)c->n_out;
     const size_t in_shapes = c->op->keeps & KEEP_SHAPES ? n_in : 0, kept = c->op->keeps & KEEP_Z ? n_out : 0;
     const size_t out_shapes = fits(c) ? 0 : n_out, room = n_out == 1 ? ROOM : 0;
@@ -208,6 +208,7 @@ static ct__node *node_for(const ct_call *c, size_t params)
     n->out_version = part(&at, kept * sizeof(uint32_t));
     n->params = part(&at, params);
     n->room = part(&at, room);
+    if (params) memcpy(n->params, c->params, params);
     return n;
 }
 
@@ -219,7 +220,7 @@ static bool no_rule(const ct_call *c, int i)
 }
 
 /* Edges to the nodes of inputs, and the inputs that are kept; false, with an error, where one needs a gradient and has no rule. */
-static bool record_inputs(ct__node *n, const ct_call *c)
+static inline __attribute__((always_inline)) bool record_inputs(ct__node *n, const ct_call *c)
 {
     const ct_op *op = c->op;
     ct_tensor *const *operands = c->in;
@@ -231,8 +232,14 @@ static bool record_inputs(ct__node *n, const ct_call *c)
 #pragma GCC unroll 1
     for (int i = 0; i < n_in; i++, in++, rule += step) {
         ct_tensor *x = operands[i];
-        const bool keeps = ct__keeps_input(op, i);
-        *in = (ct__input){.kept = keeps ? ct__retain(x) : NULL, .version = x->storage->version, .slot = x->slot, .was_kept = keeps};
+        in->from = NULL;
+        in->kept = NULL;
+        in->was_kept = ct__keeps_input(op, i);
+        in->slot = x->slot;
+        if (in->was_kept) {
+            in->kept = ct__retain(x);
+            in->version = x->storage->version;
+        }
         if (!ct__needs(x) || *rule == ct__vjp_none) continue;
         if (CT__UNLIKELY(!*rule)) {
             ok = no_rule(c, i);
@@ -242,8 +249,6 @@ static bool record_inputs(ct__node *n, const ct_call *c)
         if (in->from->number > last) last = in->from->number;
     }
     n->number = last + 1;
-    if (CT__LIKELY(!n->in_shapes)) return ok;
-    for (int i = 0; i < n_in; i++) n->in_shapes[i] = ct__shape(operands[i]);
     return ok;
 }
 
@@ -262,34 +267,47 @@ static inline void attach_output(ct__node *n, ct_tensor *y, int i)
     if (!y->storage->tracked) y->storage->tracked = true; /* threads may share a parameter whose view this is */
 }
 
-static bool record_outputs(ct__node *n, const ct_call *c)
+static bool keep_outputs(ct__node *n, const ct_call *c)
 {
-    const int n_out = c->n_out;
     bool kept = true;
-    attach_output(n, c->out[0], 0);
-    if (CT__LIKELY(n_out == 1 && !n->out_shapes && !n->out)) return true;
-    for (int i = 1; i < n_out; i++) attach_output(ct__node_retain(n), c->out[i], i);
-    for (int i = 0; n->out_shapes && i < n_out; i++) n->out_shapes[i] = ct__shape(c->out[i]);
-    if (!n->out) return true;
-    n->kept_outputs = c->op->keep_outputs ? c->op->keep_outputs : (uint8_t)((1 << n_out) - 1);
-    for (int i = 0; i < n_out; i++) {
+    n->kept_outputs = c->op->keep_outputs ? c->op->keep_outputs : (uint8_t)((1 << c->n_out) - 1);
+    for (int i = 0; i < c->n_out; i++) {
         n->out[i] = NULL;
         if (ct__kept_output(n, i)) kept = keep_output(n, c->out[i], i) && kept;
     }
     return kept;
 }
 
-bool ct__node_record(const ct_call *c, size_t params)
+static inline void note_result(ct__node *n, const ct_tensor *y)
 {
-    ct__node *n = node_for(c, params);
-    if (CT__UNLIKELY(!n)) return false;
-    const ct_tensor *y = c->out[0];
     n->dtype = y->dtype;
     n->rank = y->rank;
     for (int i = 0; i < y->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)y->dim[i];
-    if (params) memcpy(n->params, c->params, params);
-    const bool connected = record_inputs(n, c), kept = record_outputs(n, c); /* from here on the results hold the node */
-    return connected && kept && (CT__LIKELY(!ct__ad.segment) || ct__segment_join(n));
+}
+
+static __attribute__((noinline)) bool record_any(const ct_call *c, size_t params)
+{
+    ct__node *n = node_any(c, params);
+    if (!n) return false;
+    note_result(n, c->out[0]);
+    bool ok = record_inputs(n, c);
+    for (int i = 0; n->in_shapes && i < c->n_in; i++) n->in_shapes[i] = ct__shape(c->in[i]);
+    for (int i = 0; n->out_shapes && i < c->n_out; i++) n->out_shapes[i] = ct__shape(c->out[i]);
+    for (int i = 0; i < c->n_out; i++) attach_output(i ? ct__node_retain(n) : n, c->out[i], i);
+    if (n->out) ok = keep_outputs(n, c) && ok; /* from here on the results hold the node */
+    return ok && (!ct__ad.segment || ct__segment_join(n));
+}
+
+bool ct__node_record(const ct_call *c, size_t params)
+{
+    if (CT__UNLIKELY(c->op->keeps & KEEP_SHAPES || !fits(c))) return record_any(c, params);
+    ct__node *n = node_plain(c, params);
+    if (CT__UNLIKELY(!n)) return false;
+    note_result(n, c->out[0]);
+    bool ok = record_inputs(n, c);
+    attach_output(n, c->out[0], 0);
+    if (n->out) ok = keep_outputs(n, c) && ok;
+    return ok && (CT__LIKELY(!ct__ad.segment) || ct__segment_join(n));
 }
 
 /* ---- places ---- */
@@ -326,14 +344,13 @@ static void note(ct_tensor *t, const char *file, int line)
 {
     ct__node *n = t->graph;
     if (n->file || !n->op) return;
-#pragma GCC unroll 1
-    for (ct__input *x = n->in, *end = x + n->n_in; x < end; x++) {
-        if (CT__LIKELY(!x->from || x->from->file)) continue;
+    if (ct__ad.unplaced > 1) {
         note_behind(n, file, line);
-        return;
+    } else {
+        n->file = file;
+        n->line = line;
     }
-    n->file = file;
-    n->line = line;
+    ct__ad.unplaced = 0;
 }
 
 static void share(void *node) { ((ct__node *)node)->shared = true; }

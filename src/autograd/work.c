@@ -59,18 +59,12 @@ void ct__queue_free(ct__queue *q)
 
 static size_t work_size(int n_out) { return sizeof(ct__work) + (size_t)n_out * sizeof(ct_tensor *); }
 
-ct__work *ct__work_new(ct__tour *t, ct__node *n)
+ct__work *ct__work_new_slow(ct__tour *t, ct__node *n)
 {
-    const bool inside = n->room && !n->work;
-    ct__work *w = CT__LIKELY(inside) ? n->room : ct__slab_get(work_size(n->n_out));
-    if (CT__UNLIKELY(!w)) return ct__fail_memory(t->operation, work_size(n->n_out));
-    *w = (ct__work){.below = n->work, .next = t->all, .owner = t, .node = n, .n_out = n->n_out, .needed = t->everything,
-                    .inside = inside};
-    w->g[0] = NULL;
-#pragma GCC unroll 1
-    for (int i = n->n_out; i-- > 1;) w->g[i] = NULL;
-    t->all = w;
-    n->work = w;
+    ct__work *w = ct__slab_get(work_size(n->n_out));
+    if (!w) return ct__fail_memory(t->operation, work_size(n->n_out));
+    ct__work_begin(t, n, w, false);
+    for (int i = 1; i < n->n_out; i++) w->g[i] = NULL;
     return w;
 }
 
@@ -236,27 +230,17 @@ static bool released(const ct__tour *t, const ct__node *n)
                     ct__node_title(n));
 }
 
-static bool kept_inputs(const ct__tour *t, const ct__node *n, ct_tensor **in)
+bool ct__kept_wrong(const ct__tour *t, const ct__node *n, int i)
 {
     static const char *const letters[] = {"first", "second", "third"};
-    const ct__input *x = n->in;
-#pragma GCC unroll 1
-    for (int i = 0; i < n->n_in; i++, x++) {
-        in[i] = x->kept;
-        if (!x->was_kept) continue;
-        if (!x->kept) return released(t, n);
-        if (x->kept->storage->version != x->version)
-            return ct__fail(CT_ERROR_GRAPH, t->operation,
-                            "the %s operand of %s, %s, was changed in place after that; its derivative needs the value of then",
-                            i < 3 ? letters[i] : "one", ct__node_title(n), ct__describe(x->kept));
-    }
-    return true;
+    if (!n->in[i].kept) return released(t, n);
+    return ct__fail(CT_ERROR_GRAPH, t->operation,
+                    "the %s operand of %s, %s, was changed in place after that; its derivative needs the value of then",
+                    i < 3 ? letters[i] : "one", ct__node_title(n), ct__describe(n->in[i].kept));
 }
 
-static bool kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out)
+bool ct__kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out)
 {
-    out[0] = NULL;
-    if (!n->out && n->n_out == 1) return true;
     for (int i = 0; i < n->n_out; i++) {
         out[i] = NULL;
         if (!ct__kept_output(n, i)) continue;
@@ -273,19 +257,4 @@ static bool kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out)
         out[i]->needs_grad = ct__is_float((ct_dtype)out[i]->dtype);
     }
     return true;
-}
-
-bool ct__rebuild_call(const ct__tour *t, ct__node *n, ct_call *c, ct_tensor **in, ct_tensor **out)
-{
-    c->op = n->op;
-    c->in = in;
-    c->n_in = n->n_in;
-    c->out = out;
-    c->n_out = n->n_out;
-    c->params = n->params;
-    c->index = 0;
-    c->dtype = n->dtype;
-    c->in_shapes = n->in_shapes;
-    c->out_shapes = n->out_shapes;
-    return ct__node_restore(n) && kept_inputs(t, n, in) && kept_outputs(t, n, out);
 }

@@ -46,7 +46,21 @@ static inline ct__work *ct__queue_pop(ct__queue *q)
 void ct__queue_free(ct__queue *q);
 
 /* Puts a record on a node, which must outlive the tour: by ct__work_hold, or because another node of the tour leads to it. */
-ct__work *ct__work_new(ct__tour *t, ct__node *n);
+static inline void ct__work_begin(ct__tour *t, ct__node *n, ct__work *w, bool inside)
+{
+    *w = (ct__work){.below = n->work, .next = t->all, .owner = t, .node = n, .n_out = n->n_out, .needed = t->everything,
+                    .inside = inside};
+    w->g[0] = NULL;
+    t->all = w;
+    n->work = w;
+}
+ct__work *ct__work_new_slow(ct__tour *t, ct__node *n); /* beside the node, which has no room of its own or has lent it */
+static inline ct__work *ct__work_new(ct__tour *t, ct__node *n)
+{
+    if (CT__UNLIKELY(!n->room || n->work)) return ct__work_new_slow(t, n);
+    ct__work_begin(t, n, n->room, true);
+    return n->room;
+}
 /* Hooks and rules are the user's code, which may free what it can reach: the ends of a tour are held. */
 static inline void ct__work_hold(ct__work *w)
 {
@@ -56,13 +70,13 @@ static inline void ct__work_hold(ct__work *w)
 /* Lets go what reached the node. */
 static inline void ct__work_clear(ct__work *w)
 {
-#pragma GCC unroll 1
-    for (int i = w->n_out; i-- > 0;) {
+    int i = 0;
+    do {
         ct_tensor *g = w->g[i];
         if (!g) continue;
         w->g[i] = NULL;
         ct__release(g);
-    }
+    } while (CT__UNLIKELY(++i < w->n_out));
 }
 void ct__tour_end(ct__tour *t);
 /* The tour's record at a node; NULL where it has none. */
@@ -75,8 +89,32 @@ static inline ct__work *ct__work_of(const ct__tour *t, const ct__node *n)
  * number, linked by `later`. */
 bool ct__tour_mark(ct__tour *t, const ct__end *from, int n_from, const ct__end *to, int n_to, ct__work **order);
 
+/* The error for input i of a node, which was kept, and was let go or changed since. Returns false. */
+bool ct__kept_wrong(const ct__tour *t, const ct__node *n, int i);
+bool ct__kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out);
 /* The call of a node as its rules see it, from what the node kept; false, with an error, where that was released or changed in
  * place. Kept outputs get their graph slot back where the rules are themselves differentiated. Room: in[n_in], out[n_out]. */
-bool ct__rebuild_call(const ct__tour *t, ct__node *n, ct_call *c, ct_tensor **in, ct_tensor **out);
+static inline bool ct__rebuild_call(const ct__tour *t, ct__node *n, ct_call *c, ct_tensor **in, ct_tensor **out)
+{
+    if (!ct__node_restore(n)) return false;
+    const ct__input *x = n->in;
+#pragma GCC unroll 1
+    for (int i = 0; i < n->n_in; i++, x++) {
+        in[i] = x->kept;
+        if (x->was_kept && CT__UNLIKELY(!x->kept || x->kept->storage->version != x->version)) return ct__kept_wrong(t, n, i);
+    }
+    c->op = n->op;
+    c->in = in;
+    c->n_in = n->n_in;
+    c->out = out;
+    c->n_out = n->n_out;
+    c->params = n->params;
+    c->index = 0;
+    c->dtype = n->dtype;
+    c->in_shapes = n->in_shapes;
+    c->out_shapes = n->out_shapes;
+    out[0] = NULL;
+    return (n->n_out == 1 && !n->out) || ct__kept_outputs(t, n, out);
+}
 
 #endif

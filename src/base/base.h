@@ -10,6 +10,8 @@
 
 #define CT__LIKELY(x) __builtin_expect(!!(x), 1)
 #define CT__UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* What leads to a call of such a function is laid out apart from the rest, and made small. */
+#define CT__COLD __attribute__((cold))
 
 /* ---- the thread's own state: small, so that it fits the static TLS block of a dlopen'ed library ---- */
 
@@ -42,14 +44,14 @@ extern _Thread_local ct__thread ct__self __attribute__((tls_model("initial-exec"
 /* ---- errors (error.c) ---- */
 
 /* Keeps the error if none is pending. The message after "operation at file:line: ". Always returns NULL. */
-void *ct__fail(ct_status status, const char *operation, const char *format, ...) __attribute__((format(printf, 3, 4)));
+CT__COLD void *ct__fail(ct_status status, const char *operation, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* For a NULL argument: explained by the pending error, or an error of its own that names the argument. Returns NULL. */
-void *ct__fail_null(const char *operation, const char *argument);
-void *ct__fail_memory(const char *operation, size_t bytes);
+CT__COLD void *ct__fail_null(const char *operation, const char *argument);
+CT__COLD void *ct__fail_memory(const char *operation, size_t bytes);
 /* True when nothing is pending; else false, with the error left as it is. For calls that change state. */
 static inline bool ct__may_change(void) { return !ct__self.failed; }
 /* Where a front speaks for another operation: an error that says `from` ("ct_concat") says `to` ("ct_stack"). Returns false. */
-bool ct__rename_error(const char *from, const char *to);
+CT__COLD bool ct__rename_error(const char *from, const char *to);
 
 /* Room of the thread (memory.c): for texts in messages, the next of a ring of CT__TEXT bytes each, and for its pending error.
  * Not thread-local variables: a library that is loaded late finds little room for these. Never NULL. */

@@ -146,8 +146,8 @@ bool ct__broadcast(ct_shape a, ct_shape b, ct_shape *out);
 /* Checks a shape given by the user: rank, no negative length, no overflow. */
 bool ct__shape_check(const char *operation, ct_shape shape, ct_dtype dtype);
 /* Texts for messages, in a small ring of thread-local buffers: "f32 [64, 784]" and "[64, 784]". */
-const char *ct__describe(const ct_tensor *t);
-const char *ct__describe_shape(ct_shape shape);
+CT__COLD const char *ct__describe(const ct_tensor *t);
+CT__COLD const char *ct__describe_shape(ct_shape shape);
 
 /* ---- kernels over strided operands (loop.c) ---- */
 
