@@ -125,7 +125,7 @@ static void matrices_are_turned(void **state)
     assert_clean();
 }
 
-/* Axes in every order, with others between them, reversed and repeated ones among them: against element by element. */
+/* Axes in every order, with others between them, reversed and repeated ones among them: against element by element; and into such views. */
 static void axes_in_every_order(void **state)
 {
     (void)state;
@@ -148,6 +148,14 @@ static void axes_in_every_order(void **state)
                 wrong += ct_get(y, index) != ct_get(view, index);
             }
             assert_int_equal(wrong, 0);
+            /* and back, into a view with its axes in that order, from its own dtype and from another */
+            ct_tensor *back = ct_zeros(ct_shape(3, 17, 5, 40), dtypes[d]), *cast = ct_zeros(ct_shape(3, 17, 5, 40), dtypes[d]);
+            assert_true(ct_copy_(ct_permute(back, ct_axes(o[0], o[1], o[2], o[3])), y));
+            assert_true(ct_copy_(ct_permute(cast, ct_axes(o[0], o[1], o[2], o[3])), ct_cast(y, CT_F64)));
+            assert_true(ct_equal(back, x) && ct_equal(cast, x));
+            ct_tensor *flipped = ct_zeros(ct_shape(3, 17, 5, 40), dtypes[d]);
+            assert_true(ct_copy_(ct_flip(ct_permute(flipped, ct_axes(o[0], o[1], o[2], o[3])), ct_axes(1)), ct_flip(y, ct_axes(1))));
+            assert_true(ct_equal(flipped, x));
         }
     }
     assert_clean();

@@ -9,6 +9,7 @@
 #include "tensor/tensor.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- casts: one kernel for each pair ---- */
@@ -200,12 +201,39 @@ static bool copy_streamed(ct_tensor *dst, const ct_tensor *src)
     return true;
 }
 
+/* The axes of both in the order in which those of dst follow each other in memory. False where it was that already. */
+static bool sort_axes(ct_tensor *dst, ct_tensor *src)
+{
+    bool changed = false;
+    for (int i = 1; i < dst->rank; i++) {
+        for (int k = i; k > 0 && llabs(dst->stride[k - 1]) < llabs(dst->stride[k]); k--) {
+            ct_tensor *const both[] = {dst, src};
+            for (int t = 0; t < 2; t++) {
+                const int64_t dim = both[t]->dim[k], stride = both[t]->stride[k];
+                both[t]->dim[k] = both[t]->dim[k - 1], both[t]->dim[k - 1] = dim;
+                both[t]->stride[k] = both[t]->stride[k - 1], both[t]->stride[k - 1] = stride;
+            }
+            changed = true;
+        }
+    }
+    return changed;
+}
+
 void ct__copy(ct_tensor *dst, const ct_tensor *src)
 {
     if (dst->count == 0) return;
     if (dst->dtype == src->dtype && dst->count < 4096 && ct__contiguous(dst) && ct__contiguous(src)) {
         memmove(dst->data, src->data, (size_t)dst->count * ct__size(dst));
         return;
+    }
+    if (!dst->dense) { /* a view, which may be a turned one: then it is src that is walked in leaps */
+        ct_tensor to = *dst, from = *src; /* never given to anyone */
+        if (sort_axes(&to, &from)) {
+            to.dense = ct__row_major(&to);
+            from.dense = ct__row_major(&from);
+            ct__copy(&to, &from);
+            return;
+        }
     }
     if (copy_transposed(dst, src) || copy_streamed(dst, src)) {
         ct__count_pass(dst->count * (int64_t)(ct__size(dst) + ct__size(src)));
