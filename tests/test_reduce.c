@@ -541,6 +541,58 @@ static void arg_takes_the_first(void **state)
     }
 }
 
+/* Long rows, many rows and columns, every dtype, one thread and three: argmax and argmin, any and all, products and running sums against
+ * plain loops. The extreme is found behind several chunks, among equals, and in the rest of a row. */
+static void long_rows_against_plain_loops(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][2] = {{3, 100}, {7, 1031}, {130, 70}, {1000, 301}, {301, 1000}};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        for (int d = 0; d < CT_DTYPES; d++) {
+            CT_SCOPE;
+            ct_set_threads(k % 2 ? 3 : 1);
+            const int64_t rows = sizes[k][0], n = sizes[k][1];
+            ct_tensor *wide = ct_round(ct_uniform(ct_shape(rows, n), 0, d == CT_BOOL ? 0.505 : 200, CT_F64)), *x = ct_cast(wide, (ct_dtype)d);
+            ct_tensor *most = ct_argmax(x, 1, false), *least = ct_argmin(x, 1, false), *sums = ct_cumsum(x, 1), *down = ct_cumsum(x, 0);
+            ct_tensor *some = ct_any(x, ct_axes(1), false), *every = ct_all(x, ct_axes(1), false), *column = ct_argmax(x, 0, false);
+            ct_tensor *any0 = ct_any(x, ct_axes(0), false), *all0 = ct_all(x, ct_axes(0), false);
+            ct_tensor *small = ct_add(ct_mul(wide, ct_scalar(1e-4)), ct_scalar(0.99)), *products = ct_prod(small, ct_axes(1), false);
+            const double *v = ct_data(ct_cast(x, CT_F64)), *w = ct_data(small);
+            int64_t wrong = 0;
+            for (int64_t i = 0; i < rows; i++) {
+                const double *row = v + i * n;
+                int64_t top = 0, bottom = 0, zeros = 0;
+                double sum = 0, product = 1;
+                for (int64_t j = 0; j < n; j++) {
+                    if (row[j] > row[top]) top = j;
+                    if (row[j] < row[bottom]) bottom = j;
+                    zeros += row[j] == 0;
+                    sum += row[j];
+                    product *= w[i * n + j];
+                    wrong += ct_get(sums, ct_index(i, j)) != sum;
+                }
+                wrong += ct_get(most, ct_index(i)) != (double)top || ct_get(least, ct_index(i)) != (double)bottom;
+                wrong += ct_get(some, ct_index(i)) != (zeros < n) || ct_get(every, ct_index(i)) != (zeros == 0);
+                wrong += ct_get(products, ct_index(i)) != product;
+            }
+            for (int64_t j = 0; j < n; j++) {
+                int64_t top = 0, zeros = 0;
+                double sum = 0;
+                for (int64_t i = 0; i < rows; i++) {
+                    if (v[i * n + j] > v[top * n + j]) top = i;
+                    zeros += v[i * n + j] == 0;
+                    sum += v[i * n + j];
+                    wrong += ct_get(down, ct_index(i, j)) != sum;
+                }
+                wrong += ct_get(column, ct_index(j)) != (double)top;
+                wrong += ct_get(any0, ct_index(j)) != (zeros < rows) || ct_get(all0, ct_index(j)) != (zeros == 0);
+            }
+            assert_int_equal(wrong, 0);
+        }
+    }
+    ct_set_threads(0);
+}
+
 static void running_sums(void **state)
 {
     (void)state;
@@ -616,7 +668,7 @@ int main(void)
         value_test(integers_sum_to_i64_and_wrap),
         value_test(any_and_all_take_every_dtype),
         value_test(arg_takes_the_first),
-        value_test(running_sums),
+        value_test(long_rows_against_plain_loops), value_test(running_sums),
         value_test(wrong_axes_name_the_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

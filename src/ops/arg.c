@@ -1,10 +1,13 @@
 /*
  * arg.c - argmax and argmin: where along an axis the first extreme element stands.
  *
- * Each row's extreme comes from the vectorised reduction (NaN if one is among them); then the row is searched for it.
+ * Each row's extreme comes from the vectorised reduction (NaN if one is among them); then the row, which lies in cache now, is searched
+ * for it. Another axis than the last is moved to the end in a copy.
  */
 #include "ops/axes.h"
 #include "ops/reduce.h"
+
+#include <string.h>
 
 /* A record's .impl. */
 typedef struct reducing {
@@ -12,7 +15,7 @@ typedef struct reducing {
     const char *title;
 } reducing;
 
-enum { CHUNK = 64 };
+enum { CHUNK = 256 /* bytes */, PART = 1 << 18, MAX_PARTS = 64 };
 
 typedef struct arg_params {
     int64_t axis; /* from the end: -1 is the last */
@@ -36,19 +39,27 @@ static bool arg_shape(ct_call *c)
     return ct__fail(CT_ERROR_SHAPE, ct__op_title(c->op), "x is %s: no elements along axis %d", ct__describe(x), axis);
 }
 
-/* The first k with x_k = top; where top is NaN, the first NaN (else there is none). A chunk is searched from its end without
- * a branch, for where it stops nobody can predict. */
+/* The first k with x_k = top; where top is NaN, the first NaN (else there is none). Chunk by chunk in vectors, until one holds it. */
 #define SEARCH(T)                                                                                                      \
     {                                                                                                                  \
-        const T *x = (const T *)(const void *)row;                                                                     \
-        const T top = *(const T *)(const void *)at;                                                                    \
-        for (int64_t from = 0; from < n; from += CHUNK) {                                                              \
-            int64_t found = n;                                                                                         \
-            for (int64_t k = n - from < CHUNK ? n - 1 : from + CHUNK - 1; k >= from; k--)                              \
-                found = ((x[k] == top) | (x[k] != x[k])) ? k : found;                                                  \
-            if (found < n) return found;                                                                               \
+        typedef T vector __attribute__((vector_size(16)));                                                             \
+        enum { LANES = 16 / sizeof(T), ALL = CHUNK / sizeof(T) };                                                      \
+        const T *x = (const T *)(const void *)row, top = *(const T *)(const void *)at;                                 \
+        const vector all = top - (vector){0};                                                                          \
+        int64_t k = 0;                                                                                                 \
+        for (uint64_t found[2] = {0}; k + ALL <= n; k += ALL) {                                                        \
+            __typeof__(all == all) here = all != all; /* none */                                                       \
+            here ^= here;                                                                                              \
+            for (int i = 0; i < ALL; i += LANES) {                                                                     \
+                vector v;                                                                                              \
+                memcpy(&v, x + k + i, sizeof v);                                                                       \
+                here |= (v == all) | (v != v);                                                                         \
+            }                                                                                                          \
+            memcpy(found, &here, sizeof found);                                                                        \
+            if (found[0] | found[1]) break;                                                                            \
         }                                                                                                              \
-        return 0;                                                                                                      \
+        while (k + 1 < n && !(x[k] == top || x[k] != x[k])) k++;                                                       \
+        return k;                                                                                                      \
     }
 
 static int64_t first_place(ct_dtype dtype, const char *row, int64_t n, const char *at)
@@ -62,8 +73,29 @@ static int64_t first_place(ct_dtype dtype, const char *row, int64_t n, const cha
     }
 }
 
+typedef struct search {
+    const ct__reducer *extreme;
+    ct__term term;
+    ct_dtype dtype;
+    const char *x;
+    int64_t *y, count, n, step, group; /* step: bytes of a row; group: rows in a part */
+} search;
+
+static void run_part(void *context, int64_t part)
+{
+    const search *s = context;
+    const int64_t end = (part + 1) * s->group < s->count ? (part + 1) * s->group : s->count;
+    for (int64_t i = part * s->group; i < end; i++) {
+        _Alignas(double) char top[sizeof(double)];
+        const char *row = s->x + i * s->step;
+        s->extreme->rows(row, s->step, 1, s->n, &s->term, top);
+        s->y[i] = first_place(s->dtype, row, s->n, top);
+    }
+}
+
 static bool arg_forward(const ct_call *c)
 {
+    static const double zero[1];
     const arg_params *p = c->params;
     const reducing *r = c->op->impl;
     const ct_tensor *x = c->in[0];
@@ -71,15 +103,16 @@ static bool arg_forward(const ct_call *c)
     if (x->count == 0) return true;
     ct_tensor *rows = ct__rows_of(r->title, x, 1u << axis);
     if (!rows) return false;
-    const int64_t n = x->dim[axis], step = n * (int64_t)ct__size(x), count = c->out[0]->count;
-    int64_t *y = (int64_t *)(void *)c->out[0]->data;
-    /* The extremes, of at most 8 bytes each, come to the end of the result's memory and are read before they are overwritten. */
-    char *extremes = (char *)(y + count) - (size_t)count * ct__size(x);
-    bool ok = ct__reduce(r->title, r->kind, rows, 1u << (rows->rank - 1), NULL, 1, extremes);
-    for (int64_t i = 0; ok && i < count; i++)
-        y[i] = first_place((ct_dtype)x->dtype, rows->data + i * step, n, extremes + (size_t)i * ct__size(x));
+    search s = {.extreme = ct__reducer_of(r->kind, x->dtype), .term = {zero, 0, r->kind == CT__MIN ? -1 : 1}, .dtype = x->dtype,
+                .x = rows->data, .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count, .n = x->dim[axis]};
+    s.step = s.n * (int64_t)ct__size(x);
+    int64_t parts = s.count * s.step / PART;
+    parts = parts < 1 ? 1 : parts > MAX_PARTS ? MAX_PARTS : parts;
+    s.group = (s.count + parts - 1) / parts;
+    ct__count_pass(s.count * (s.step + 8));
+    ct__parallel((s.count + s.group - 1) / s.group, run_part, &s);
     ct__release(rows);
-    return ok;
+    return true;
 }
 
 const ct_op ct__op_argmax = {

@@ -22,6 +22,32 @@ static bool cumsum_shape(ct_call *c)
     return true;
 }
 
+/* Of four rows side by side, since each sum waits for the last; then of one. */
+#define RUNNING_ROWS(T, SUM)                                                                                           \
+    {                                                                                                                  \
+        T *y = (T *)(void *)data;                                                                                      \
+        for (; rows >= 4; rows -= 4, y += 4 * n) {                                                                     \
+            SUM a = 0, b = 0, c = 0, d = 0;                                                                            \
+            for (int64_t k = 0; k < n; k++) {                                                                          \
+                y[k] = (T)(a += (SUM)y[k]);                                                                            \
+                y[k + n] = (T)(b += (SUM)y[k + n]);                                                                    \
+                y[k + 2 * n] = (T)(c += (SUM)y[k + 2 * n]);                                                            \
+                y[k + 3 * n] = (T)(d += (SUM)y[k + 3 * n]);                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; rows > 0; rows--, y += n) {                                                                             \
+            SUM sum = 0;                                                                                               \
+            for (int64_t k = 0; k < n; k++) y[k] = (T)(sum += (SUM)y[k]);                                              \
+        }                                                                                                              \
+    }
+
+static void run_rows(ct_dtype dtype, char *data, int64_t n, int64_t rows)
+{
+    if (dtype == CT_F32) RUNNING_ROWS(float, double)
+    else if (dtype == CT_F64) RUNNING_ROWS(double, double)
+    else RUNNING_ROWS(uint64_t, uint64_t) /* i64, which wraps */
+}
+
 /* n rows of `width` running sums, `step` elements apart. */
 #define RUNNING(T, SUM)                                                                                                \
     {                                                                                                                  \
@@ -48,6 +74,11 @@ static void run_part(void *context, int64_t part)
 {
     const work *w = context;
     const int64_t end = (part + 1) * w->group < w->units ? (part + 1) * w->group : w->units;
+    if (w->inner == 1) {
+        const int64_t from = part * w->group;
+        run_rows((ct_dtype)w->y->dtype, w->y->data + from * w->n * (int64_t)ct__size(w->y), w->n, end - from);
+        return;
+    }
     for (int64_t u = part * w->group; u < end; u++) {
         const int64_t from = u % w->tiles * TILE, width = w->inner - from < TILE ? w->inner - from : TILE;
         const int64_t at = u / w->tiles * w->n * w->inner + from;

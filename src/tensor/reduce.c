@@ -43,7 +43,7 @@ const ct__reduce_kernels *ct__reduce_kernels_now(void)
     return &ct__reduce_kernels_baseline;
 }
 
-static const ct__reducer *reducer_of(ct__reduction kind, ct_dtype dtype)
+const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype)
 {
     if (!ct__is_float(dtype) || kind == CT__PROD) return &ct__reduce_plain[kind][dtype];
     return &ct__reduce_kernels_now()->reducer[kind][dtype == CT_F64];
@@ -400,8 +400,8 @@ bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, u
     plan p;
     if (kind == CT__MIN) scale = -1; /* of floats: the same kernels as CT__MAX */
     const ct_dtype result = ct__reduced_dtype(kind, (ct_dtype)x->dtype);
-    p.kernel = reducer_of(kind, (ct_dtype)x->dtype);
-    p.joiner = reducer_of(kind == CT__SUM_WIDE || kind == CT__SQUARES ? CT__SUM : kind, result);
+    p.kernel = ct__reducer_of(kind, (ct_dtype)x->dtype);
+    p.joiner = ct__reducer_of(kind == CT__SUM_WIDE || kind == CT__SQUARES ? CT__SUM : kind, result);
     const int64_t bytes = x->count * (int64_t)ct__size(x), n = bytes < PARALLEL_BYTES && x->count ? trailing(x, mask) : 0;
     const ct__term t = {about ? about : zeros, about ? 1 : 0, scale};
     ct__count_pass(bytes);

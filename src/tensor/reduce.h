@@ -69,5 +69,6 @@ extern const ct__reduce_kernels ct__reduce_kernels_avx2, ct__reduce_kernels_avx5
 #endif
 /* Those of the processor at hand. */
 const ct__reduce_kernels *ct__reduce_kernels_now(void);
+const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype);
 
 #endif
