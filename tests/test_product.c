@@ -125,6 +125,43 @@ static void large_sizes_are_cut_into_parts(void **state)
     assert_true(ct_count().parallel_gemms > before.parallel_gemms);
 }
 
+/* A vector on either side of a matrix that is given as it is or turned: short and long, in pieces and not, shared by three threads with
+ * the same bits. */
+static void vectors_times_matrices(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = {1, 3, 4, 5, 130, 600}, columns[] = {100, 128, 131, 2047, 2048, 2049, 4100};
+    poison_pool();
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t j = 0; j < COUNT(columns); j++) {
+            for (int dtype = CT_F32; dtype <= CT_F64; dtype++) {
+                CT_SCOPE;
+                ct_tensor *m = random_matrix(rows[i], columns[j], (ct_dtype)dtype), *t = ct_transpose(m);
+                ct_tensor *u = random_matrix(1, rows[i], (ct_dtype)dtype), *v = random_matrix(1, columns[j], (ct_dtype)dtype), *by[2][4];
+                for (int threads = 0; threads < 2; threads++) {
+                    ct_set_threads(threads ? 3 : 1);
+                    by[threads][0] = ct_matmul(u, m);
+                    by[threads][1] = ct_matmul(t, ct_transpose(u));
+                    by[threads][2] = ct_matmul(m, ct_transpose(v));
+                    by[threads][3] = ct_matmul(v, t);
+                }
+                assert_product(by[0][0], u, m, NULL);
+                assert_product(by[0][1], t, ct_transpose(u), NULL);
+                assert_product(by[0][2], m, ct_transpose(v), NULL);
+                assert_product(by[0][3], v, t, NULL);
+                for (int k = 0; k < 4; k++) assert_true(ct_equal(by[0][k], by[1][k]));
+            }
+        }
+    }
+    ct_set_threads(0);
+    /* NaN and infinity stay where they belong */
+    ct_tensor *m = ct_ones(ct_shape(600, 131), CT_F32), *x = ct_zeros(ct_shape(1, 600), CT_F32);
+    ct_set(m, ct_index(5, 130), NAN);
+    ct_set(x, ct_index(0, 3), INFINITY);
+    ct_tensor *y = ct_matmul(x, m);
+    assert_true(ct_get(y, ct_index(0, 129)) == INFINITY && isnan(ct_get(y, ct_index(0, 130))));
+}
+
 /* ---- layouts ------------------------------------------------------------------------------------------ */
 
 enum { LAYOUTS = 9 };
@@ -477,6 +514,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         value_test(all_small_sizes),
         value_test(large_sizes_are_cut_into_parts),
+        value_test(vectors_times_matrices),
         value_test(layouts_of_operands),
         value_test(repeated_operands),
         value_test(leading_axes_broadcast),

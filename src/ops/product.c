@@ -12,6 +12,7 @@
 
 #include "autograd/graph.h"
 #include "tensor/reduce.h"
+#include "tensor/row.h"
 
 /* ---- from tensors to the GEMM ---- */
 
@@ -43,9 +44,48 @@ static ct_tensor *made_regular(ct_tensor *t)
     return copy;
 }
 
+/* A vector times a large matrix, or the other way round, is a pass over memory: a product with each row, or the sum of the rows times
+ * numbers, in pieces of whole columns. */
+typedef struct combining {
+    ct__row_kernel kernel;
+    char *z, *m, *v;
+    int64_t rows, n, width, size;
+} combining;
+
+static void combine_piece(void *context, int64_t piece)
+{
+    combining *c = context;
+    const int64_t from = piece * c->width, n = c->n - from < c->width ? c->n - from : c->width;
+    c->kernel(c->rows, n, (char *[]){c->z + from * c->size, c->m + from * c->size, c->v, (char *)&c->n});
+}
+
+/* z = m v, or m' v; false where that is no such pass. */
+static bool by_vector(ct_tensor *z, ct_tensor *m, bool transposed, ct_tensor *v)
+{
+    enum { LONG = 128, LARGE = 1 << 16, PIECE = 2048 };
+    const int64_t n = m->dim[1], rows = m->dim[0], count = rows * n;
+    if (n < LONG || rows == 0 || !m->dense || !v->dense || (transposed && count < LARGE)) return false;
+    ct__self.count.gemm_calls++;
+    ct__self.count.gemm_flops += 2 * count;
+    if (transposed) {
+        combining c = {ct__row_kernel_of(CT__ROWS_COMBINED, (ct_dtype)z->dtype), z->data, m->data, v->data, rows, n, PIECE,
+                       (int64_t)ct__size(z)};
+        const int64_t pieces = (n + PIECE - 1) / PIECE;
+        ct__count_pass((count + n + rows) * c.size);
+        if (!ct__is_short(count, 1 << 18)) ct__parallel(pieces, combine_piece, &c);
+        else for (int64_t i = 0; i < pieces; i++) combine_piece(&c, i);
+        return true;
+    }
+    ct__run_rows(&(ct__row_job){CT__ROW_DOT, (ct_dtype)z->dtype, rows, n, 3, {z->data, m->data, v->data}, {1, n, 0}, {0}});
+    return true;
+}
+
 /* z = op(a) op(b) for tensors with equal leading axes, and what `then` says (NULL: nothing). z is contiguous. */
 static bool multiply(ct_tensor *z, ct_tensor *a, bool ta, ct_tensor *b, bool tb, const ct__epilogue *then)
 {
+    if (CT__UNLIKELY(z->rank == 2 && !then && (z->dim[0] == 1 || z->dim[1] == 1)) &&
+        (z->dim[1] == 1 ? by_vector(z, a, ta, b) : by_vector(z, b, !tb, a)))
+        return true;
     if (CT__LIKELY(z->rank == 2 && regular(a) && regular(b))) {
         const ct__matrix ma = matrix_of(a, ta), mb = matrix_of(b, tb), mz = matrix_of(z, false);
         ct__gemm_with(z->dtype, 1, 1, &ma, 0, &mb, 0, 0, &mz, 0, then);

@@ -22,7 +22,10 @@ ct__row_kernel ct__row_kernel_of(ct__row_function function, ct_dtype dtype)
     return kernels_now()->of[function][dtype == CT_F64];
 }
 
-enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15, MAX_PARTS = 64 };
+/* Elements, most of which cost an exponential or a division. Of those that do not, SHORT take some 20 us. */
+enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15, SHORT = 1 << 18, MAX_PARTS = 64 };
+
+static bool is_cheap(ct__row_function f) { return f == CT__ROW_DOT || f == CT__ROW_ADD; }
 
 typedef struct row_work {
     const ct__row_job *job;
@@ -61,7 +64,7 @@ void ct__run_rows(const ct__row_job *job)
     int64_t each = 0; /* elements in a row of all operands */
     for (int k = 0; k < job->count; k++) each += job->p[k] ? job->width[k] : 0;
     ct__count_pass(job->rows * each * (job->dtype == CT_F32 ? 4 : 8));
-    if (elements < ROW_PARALLEL || job->rows < 2) {
+    if (elements < ROW_PARALLEL || job->rows < 2 || (is_cheap(job->function) && ct__is_short(elements, SHORT))) {
         run_some_rows(job, w.kernel, 0, job->rows);
         return;
     }

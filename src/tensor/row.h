@@ -24,6 +24,8 @@ typedef enum ct__row_function {
     CT__LAYER_NORM,     /* x, gamma, beta, eps: (x - mean) / sqrt(variance + eps) gamma + beta; gamma and beta are [n], eps one */
     CT__LAYER_NORM_VJP, /* x, g, gamma, eps, ggamma, gbeta: gx, unless p[0] is NULL; adds to ggamma and gbeta */
     CT__ROW_ADD,        /* x: adds it to the result */
+    CT__ROW_DOT,        /* x, v: <x, v>; the result is [rows], v is [n] */
+    CT__ROWS_COMBINED,  /* x, v, step: the sum of v_k x_k, where rows of x are the i64 step apart; the result is [n], v is [rows] */
     CT__ROW_FUNCTIONS
 } ct__row_function;
 

@@ -187,5 +187,7 @@ const ct__row_kernels CT__CONCAT(ct__row_kernels_, CT__ISA) = {
            [CT__CROSS_ENTROPY_VJP] = ROW(cross_entropy_vjp),
            [CT__LAYER_NORM] = ROW(layer_norm),
            [CT__LAYER_NORM_VJP] = ROW(layer_norm_vjp),
-           [CT__ROW_ADD] = ROW(add_row)},
+           [CT__ROW_ADD] = ROW(add_row),
+           [CT__ROW_DOT] = ROW(row_dot),
+           [CT__ROWS_COMBINED] = ROW(rows_combined)},
 };

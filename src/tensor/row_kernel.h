@@ -548,6 +548,30 @@ static void NAME(layer_norm_vjp)(int64_t rows, int64_t n, char *const *p)
     }
 }
 
+/* y_k = <x_k, v> */
+static void NAME(row_dot)(int64_t rows, int64_t n, char *const *p)
+{
+    T *y = (T *)(void *)p[0];
+    const T *x = (const T *)(const void *)p[1], *v = (const T *)(const void *)p[2];
+    for (int64_t k = 0; k < rows; k++) y[k] = NAME(dot)(x + k * n, v, n);
+}
+
+/* y = sum of v_k x_k, four rows at a time: so y is read and written a quarter as often. */
+static void NAME(rows_combined)(int64_t rows, int64_t n, char *const *p)
+{
+    T *y = (T *)(void *)p[0];
+    const T *x = (const T *)(const void *)p[1], *v = (const T *)(const void *)p[2];
+    const int64_t step = *(const int64_t *)(const void *)p[3];
+    memset(y, 0, (size_t)n * sizeof *y);
+#define ONTO(y, r, LOAD_IT) MADD(SPREAD(v[r]), LOAD_IT(x + (r) * step + i), y)
+#define ONTO_4(LOAD_IT) ONTO(ONTO(ONTO(ONTO(LOAD_IT(y + i), 0, LOAD_IT), 1, LOAD_IT), 2, LOAD_IT), 3, LOAD_IT)
+    for (; rows >= 4; rows -= 4, v += 4, x += 4 * step) EACH(n, STORE(y + i, ONTO_4(LOAD)), STORE_LAST(y + i, ONTO_4(LOAD_LAST)));
+    for (; rows > 0; rows--, v++, x += step)
+        EACH(n, STORE(y + i, ONTO(LOAD(y + i), 0, LOAD)), STORE_LAST(y + i, ONTO(LOAD_LAST(y + i), 0, LOAD_LAST)));
+#undef ONTO_4
+#undef ONTO
+}
+
 /* y += x */
 static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 {
