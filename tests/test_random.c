@@ -29,6 +29,21 @@ static void philox_gives_the_published_words(void **state)
     }
 }
 
+/* Also where a counter carries into its upper word. */
+static void philox_gives_the_same_words_side_by_side(void **state)
+{
+    (void)state;
+    static const uint64_t counters[] = {0, 1000, UINT32_MAX - 5, UINT64_MAX - 3};
+    for (int i = 0; i < 4; i++) {
+        uint32_t lanes[4][CT__PHILOX_LANES], words[4];
+        ct__philox_lanes(0x0123456789abcdef, counters[i], UINT64_MAX - 77, lanes);
+        for (int l = 0; l < CT__PHILOX_LANES; l++) {
+            ct__philox(0x0123456789abcdef, counters[i] + (uint64_t)l, UINT64_MAX - 77, words);
+            for (int k = 0; k < 4; k++) assert_int_equal(lanes[k][l], words[k]);
+        }
+    }
+}
+
 static ct_tensor *uniform(int64_t n, ct_dtype dtype) { return ct_uniform(ct_shape(n), -1, 3, dtype); }
 static ct_tensor *normal(int64_t n, ct_dtype dtype) { return ct_normal(ct_shape(n), 2, 0.5, dtype); }
 
@@ -304,6 +319,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         value_test(philox_gives_the_published_words),
+        value_test(philox_gives_the_same_words_side_by_side),
         value_test(a_seed_fixes_the_sequence),
         value_test(a_number_depends_on_its_index_and_not_on_the_shape),
         value_test(threads_do_not_change_a_bit),

@@ -191,6 +191,9 @@ int ct__isa(void);
 
 /* Four random words of Philox 4x32-10 at a counter under a key. */
 void ct__philox(uint64_t key, uint64_t counter, uint64_t stream, uint32_t out[4]);
+/* The same of CT__PHILOX_LANES counters from `counter` on: out[k][l] is word k of the l-th. */
+enum { CT__PHILOX_LANES = 16 };
+void ct__philox_lanes(uint64_t key, uint64_t counter, uint64_t stream, uint32_t out[4][CT__PHILOX_LANES]);
 /* The place in the thread's sequence for a draw of n numbers: a stream of its own for each draw. */
 typedef struct ct__draw {
     uint64_t key, stream;

@@ -7,27 +7,38 @@
  */
 #include "base/base.h"
 
-static void philox_round(uint32_t c[4], uint32_t k0, uint32_t k1)
-{
-    const uint64_t a = (uint64_t)0xD2511F53u * c[0], b = (uint64_t)0xCD9E8D57u * c[2];
-    const uint32_t c1 = c[1], c3 = c[3];
-    c[0] = (uint32_t)(b >> 32) ^ c1 ^ k0;
-    c[1] = (uint32_t)b;
-    c[2] = (uint32_t)(a >> 32) ^ c3 ^ k1;
-    c[3] = (uint32_t)a;
-}
+/* One round on the words w0 .. w3 of a counter, and the keys of the next one: the golden ratio and sqrt(3) - 1, as the paper has them. */
+#define ROUND(w0, w1, w2, w3)                                                                                          \
+    {                                                                                                                  \
+        const uint64_t a = (uint64_t)0xD2511F53u * w0, b = (uint64_t)0xCD9E8D57u * w2;                                 \
+        const uint32_t was1 = w1, was3 = w3;                                                                           \
+        w0 = (uint32_t)(b >> 32) ^ was1 ^ k0;                                                                          \
+        w1 = (uint32_t)b;                                                                                              \
+        w2 = (uint32_t)(a >> 32) ^ was3 ^ k1;                                                                          \
+        w3 = (uint32_t)a;                                                                                              \
+    }
+#define NEXT_KEYS k0 += 0x9E3779B9u, k1 += 0xBB67AE85u
 
 void ct__philox(uint64_t key, uint64_t counter, uint64_t stream, uint32_t out[4])
 {
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    out[0] = (uint32_t)counter;
-    out[1] = (uint32_t)(counter >> 32);
-    out[2] = (uint32_t)stream;
-    out[3] = (uint32_t)(stream >> 32);
-    for (int i = 0; i < 10; i++) {
-        philox_round(out, k0, k1);
-        k0 += 0x9E3779B9u; /* the golden ratio and sqrt(3) - 1, as the paper has them */
-        k1 += 0xBB67AE85u;
+    uint32_t w0 = (uint32_t)counter, w1 = (uint32_t)(counter >> 32), w2 = (uint32_t)stream, w3 = (uint32_t)(stream >> 32);
+    for (int i = 0; i < 10; i++, NEXT_KEYS) ROUND(w0, w1, w2, w3)
+    out[0] = w0, out[1] = w1, out[2] = w2, out[3] = w3;
+}
+
+/* Side by side, so that compilers make vectors of them. */
+void ct__philox_lanes(uint64_t key, uint64_t counter, uint64_t stream, uint32_t out[4][CT__PHILOX_LANES])
+{
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int l = 0; l < CT__PHILOX_LANES; l++) {
+        out[0][l] = (uint32_t)(counter + (uint64_t)l);
+        out[1][l] = (uint32_t)((counter + (uint64_t)l) >> 32);
+        out[2][l] = (uint32_t)stream;
+        out[3][l] = (uint32_t)(stream >> 32);
+    }
+    for (int i = 0; i < 10; i++, NEXT_KEYS) {
+        for (int l = 0; l < CT__PHILOX_LANES; l++) ROUND(out[0][l], out[1][l], out[2][l], out[3][l])
     }
 }
 
