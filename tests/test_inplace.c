@@ -517,6 +517,16 @@ static void a_step_checks_everything_first(void **state)
     assert_false(ct_sgd_step_(twice, grads, NULL, 2, (ct_sgd_step){.lr = 1}));
     assert_error(CT_ERROR_VALUE, "ct_sgd_step_", "params[0] and params[1] are the same memory");
     assert_true(same_model(&q, &unchanged));
+    /* memory of the caller, wrapped twice; slices of one buffer are parameters of their own, also after that error */
+    float memory[4] = {0};
+    ct_tensor *w[] = {ct_zeros(ct_shape(4), CT_F32), ct_wrap(memory, ct_shape(4), CT_F32, NULL, NULL), ct_wrap(memory, ct_shape(4), CT_F32, NULL, NULL)};
+    ct_tensor *ones[] = {ct_ones(ct_shape(4), CT_F32), ct_ones(ct_shape(4), CT_F32), ct_ones(ct_shape(4), CT_F32)};
+    assert_false(ct_sgd_step_(w, ones, NULL, 3, (ct_sgd_step){.lr = 1}));
+    assert_error(CT_ERROR_VALUE, "ct_sgd_step_", "params[1] and params[2] are the same memory");
+    ct_tensor *half[] = {ct_slice(w[0], 0, 0, 2, 1), ct_slice(w[0], 0, 2, 4, 1)};
+    ct_tensor *g[] = {ct_slice(ones[0], 0, 0, 2, 1), ct_slice(ones[0], 0, 2, 4, 1)};
+    for (int i = 0; i < 2; i++) assert_true(ct_sgd_step_(half, g, NULL, 2, (ct_sgd_step){.lr = 1}));
+    assert_tensor(w[0], ct_full(ct_shape(4), -2, CT_F32));
 }
 
 static void bad_numbers_are_named(void **state)

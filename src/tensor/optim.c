@@ -46,8 +46,7 @@ static bool check_partner(const char *operation, const char *name, const ct_tens
     return true;
 }
 
-/* Two threads would change the same elements at once. */
-static bool check_distinct(const char *operation, const char *name, ct_tensor *const *tensors, int i)
+static bool is_first(const char *operation, const char *name, ct_tensor *const *tensors, int i)
 {
     for (int j = 0; j < i; j++) {
         if (tensors[j]->data == tensors[i]->data && tensors[i]->count > 0 && tensors[j]->count > 0)
@@ -55,6 +54,21 @@ static bool check_distinct(const char *operation, const char *name, ct_tensor *c
                             name, j, name, i);
     }
     return true;
+}
+
+/* Two threads would change the same elements at once. Each is compared with those before it only where its storage was met already, or
+ * is the caller's memory. */
+static bool check_distinct(const char *operation, const char *name, ct_tensor *const *tensors, int count)
+{
+    bool distinct = true;
+    int n = 0;
+    for (; n < count && distinct; n++) {
+        ct__storage *s = tensors[n]->storage;
+        distinct = !(s->met || s->foreign) || is_first(operation, name, tensors, n);
+        s->met = true;
+    }
+    while (n-- > 0) tensors[n]->storage->met = false;
+    return distinct;
 }
 
 static bool check_tensor(const step *s, int array, int i)
@@ -66,8 +80,7 @@ static bool check_tensor(const step *s, int array, int i)
     if (!ct__contiguous(t))
         return ct__fail(CT_ERROR_SHAPE, s->operation, "%s[%d], which is %s, is a view that is not contiguous; use ct_contiguous",
                         name, i, ct__describe(t));
-    if (!s->array[array].changes) return true;
-    return ct__inplace_check(s->operation, t) && check_distinct(s->operation, name, s->array[array].tensors, i);
+    return !s->array[array].changes || ct__inplace_check(s->operation, t);
 }
 
 static bool check(const step *s)
@@ -81,6 +94,10 @@ static bool check(const step *s)
         for (int a = 0; a < 4; a++) {
             if (s->array[a].tensors && !check_tensor(s, a, i)) return false;
         }
+    }
+    for (int a = 0; a < 4; a++) {
+        const bool changes = s->array[a].tensors && s->array[a].changes;
+        if (changes && !check_distinct(s->operation, s->array[a].name, s->array[a].tensors, s->count)) return false;
     }
     return true;
 }

@@ -21,6 +21,7 @@ typedef struct ct__storage {
     bool tracked;     /* a view of it needs a gradient */
     bool foreign;     /* the caller's memory; a ct__lender follows the record */
     bool gone;        /* the bytes were given back, only the record is left */
+    bool met;         /* by a search for two of the same, within a call */
     uint8_t lines;    /* class of the record's slab */
     size_t bytes;
     char *data;
