@@ -41,6 +41,19 @@ static void clone(void) { ct_free(ct_clone(t[0])); }
 static void maximum(void) { ct_free(ct_max(t[0], CT_ALL, false)); }
 static void maximum_rows(void) { ct_free(ct_max(t[0], ct_axes(1), false)); }
 static void mean_columns(void) { ct_free(ct_mean(t[0], ct_axes(0), false)); }
+static void argmax_rows(void) { ct_free(ct_argmax(t[0], 1, false)); }
+static void variance_rows(void) { ct_free(ct_var(t[0], ct_axes(1), 0, false)); }
+static void running_sums(void) { ct_free(ct_cumsum(t[0], 1)); }
+static void by_vector(void)
+{
+    CT_SCOPE;
+    ct_matmul(t[0], ct_select(t[1], 0, 0));
+}
+static void vector_by(void)
+{
+    CT_SCOPE;
+    ct_matmul(ct_select(t[1], 0, 0), t[0]);
+}
 static void add_in_place(void) { ct_add_(t[0], 1e-6, t[1]); }
 static void sgd(void) { ct_sgd_step_(&t[0], &t[1], NULL, 1, (ct_sgd_step){.lr = 1e-6}); }
 static void adam(void)
@@ -82,6 +95,11 @@ const bench_row bench_pass_rows[] = {
     PASS("P.max", "largest of all", maximum, 1, HARDWARE_READ),
     PASS("P.max1", "largest of each row", maximum_rows, 1, HARDWARE_READ),
     PASS("P.mean0", "mean of each column", mean_columns, 1, HARDWARE_READ),
+    PASS("P.argmax", "place of the largest of each row", argmax_rows, 1, HARDWARE_READ),
+    PASS("P.var", "variance of each row, in two passes", variance_rows, 2, HARDWARE_READ),
+    PASS("P.cumsum", "running sums of rows", running_sums, 2, HARDWARE_TRIAD),
+    PASS("P.mv", "matrix times vector", by_vector, 1, HARDWARE_READ),
+    PASS("P.vm", "vector times matrix", vector_by, 1, HARDWARE_READ),
     {NULL, NULL, NULL, NULL, 1, 0, 0},
 };
 

@@ -546,7 +546,7 @@ static void arg_takes_the_first(void **state)
 static void long_rows_against_plain_loops(void **state)
 {
     (void)state;
-    static const int64_t sizes[][2] = {{3, 100}, {7, 1031}, {130, 70}, {1000, 301}, {301, 1000}};
+    static const int64_t sizes[][2] = {{3, 100}, {7, 1031}, {130, 70}, {1000, 301}, {5, 7000}, {301, 1000}};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         for (int d = 0; d < CT_DTYPES; d++) {
             CT_SCOPE;

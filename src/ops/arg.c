@@ -1,8 +1,8 @@
 /*
  * arg.c - argmax and argmin: where along an axis the first extreme element stands.
  *
- * Each row's extreme comes from the vectorised reduction (NaN if one is among them); then the row, which lies in cache now, is searched
- * for it. Another axis than the last is moved to the end in a copy.
+ * The vectorised reduction gives the extreme of each block of a row (NaN if one is among them); then the first block that has the best is
+ * searched for it. Another axis than the last is moved to the end in a copy.
  */
 #include "ops/axes.h"
 #include "ops/reduce.h"
@@ -39,32 +39,51 @@ static bool arg_shape(ct_call *c)
     return ct__fail(CT_ERROR_SHAPE, ct__op_title(c->op), "x is %s: no elements along axis %d", ct__describe(x), axis);
 }
 
-/* The first k with x_k = top; where top is NaN, the first NaN (else there is none). Chunk by chunk in vectors, until one holds it. */
+typedef struct search {
+    const ct__reducer *extreme;
+    ct__term term;
+    ct_dtype dtype;
+    bool least; /* the smallest is looked for */
+    const char *x;
+    int64_t *y, count, n, step, group; /* step: bytes of a row; group: rows in a part */
+} search;
+
+/* The first k where x_k is the extreme, or NaN. First the block that has it, by the extremes of blocks; then the chunk, in vectors; then k. */
 #define SEARCH(T)                                                                                                      \
     {                                                                                                                  \
         typedef T vector __attribute__((vector_size(16)));                                                             \
         enum { LANES = 16 / sizeof(T), ALL = CHUNK / sizeof(T) };                                                      \
-        const T *x = (const T *)(const void *)row, top = *(const T *)(const void *)at;                                 \
-        const vector all = top - (vector){0};                                                                          \
+        const T *x = (const T *)(const void *)row;                                                                     \
+        T best = 0;                                                                                                    \
         int64_t k = 0;                                                                                                 \
-        for (uint64_t found[2] = {0}; k + ALL <= n; k += ALL) {                                                        \
-            __typeof__(all == all) here = all != all; /* none */                                                       \
-            here ^= here;                                                                                              \
+        for (int64_t from = 0; from < s->n; from += CT__REDUCE_BLOCK) {                                                \
+            const int64_t n = s->n - from < CT__REDUCE_BLOCK ? s->n - from : CT__REDUCE_BLOCK;                         \
+            T here;                                                                                                    \
+            s->extreme->rows((const char *)(x + from), 0, 1, n, &s->term, (char *)&here);                              \
+            if (from > 0 && here == here && !(s->least ? here < best : here > best)) continue;                         \
+            best = here;                                                                                               \
+            k = from;                                                                                                  \
+            if (here != here) break;                                                                                   \
+        }                                                                                                              \
+        const vector all = best - (vector){0};                                                                         \
+        for (uint64_t found[2] = {0}; k + ALL <= s->n; k += ALL) {                                                     \
+            __typeof__(all == all) at = all != all;                                                                    \
+            at ^= at;                                                                                                  \
             for (int i = 0; i < ALL; i += LANES) {                                                                     \
                 vector v;                                                                                              \
                 memcpy(&v, x + k + i, sizeof v);                                                                       \
-                here |= (v == all) | (v != v);                                                                         \
+                at |= (v == all) | (v != v);                                                                           \
             }                                                                                                          \
-            memcpy(found, &here, sizeof found);                                                                        \
+            memcpy(found, &at, sizeof found);                                                                          \
             if (found[0] | found[1]) break;                                                                            \
         }                                                                                                              \
-        while (k + 1 < n && !(x[k] == top || x[k] != x[k])) k++;                                                       \
+        while (k + 1 < s->n && !(x[k] == best || x[k] != x[k])) k++;                                                   \
         return k;                                                                                                      \
     }
 
-static int64_t first_place(ct_dtype dtype, const char *row, int64_t n, const char *at)
+static int64_t first_place(const search *s, const char *row)
 {
-    switch (dtype) {
+    switch (s->dtype) {
     case CT_F32: SEARCH(float)
     case CT_F64: SEARCH(double)
     case CT_I32: SEARCH(int32_t)
@@ -73,24 +92,11 @@ static int64_t first_place(ct_dtype dtype, const char *row, int64_t n, const cha
     }
 }
 
-typedef struct search {
-    const ct__reducer *extreme;
-    ct__term term;
-    ct_dtype dtype;
-    const char *x;
-    int64_t *y, count, n, step, group; /* step: bytes of a row; group: rows in a part */
-} search;
-
 static void run_part(void *context, int64_t part)
 {
     const search *s = context;
     const int64_t end = (part + 1) * s->group < s->count ? (part + 1) * s->group : s->count;
-    for (int64_t i = part * s->group; i < end; i++) {
-        _Alignas(double) char top[sizeof(double)];
-        const char *row = s->x + i * s->step;
-        s->extreme->rows(row, s->step, 1, s->n, &s->term, top);
-        s->y[i] = first_place(s->dtype, row, s->n, top);
-    }
+    for (int64_t i = part * s->group; i < end; i++) s->y[i] = first_place(s, s->x + i * s->step);
 }
 
 static bool arg_forward(const ct_call *c)
@@ -103,8 +109,9 @@ static bool arg_forward(const ct_call *c)
     if (x->count == 0) return true;
     ct_tensor *rows = ct__rows_of(r->title, x, 1u << axis);
     if (!rows) return false;
-    search s = {.extreme = ct__reducer_of(r->kind, x->dtype), .term = {zero, 0, r->kind == CT__MIN ? -1 : 1}, .dtype = x->dtype,
-                .x = rows->data, .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count, .n = x->dim[axis]};
+    search s = {.extreme = ct__reducer_of(r->kind, x->dtype), .dtype = x->dtype, .least = r->kind == CT__MIN, .x = rows->data,
+                .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count, .n = x->dim[axis]};
+    s.term = (ct__term){zero, 0, s.least ? -1 : 1};
     s.step = s.n * (int64_t)ct__size(x);
     int64_t parts = s.count * s.step / PART;
     parts = parts < 1 ? 1 : parts > MAX_PARTS ? MAX_PARTS : parts;
