@@ -82,6 +82,14 @@ static int64_t now(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* A thread has a range of the parts to itself, the same one for as many parts, so that what it wrote in the last region is in its own cache
+ * in the next; who is done helps the others. */
+enum { RANGES = 32 };
+typedef struct range {
+    _Alignas(64) int64_t next;
+    int64_t end;
+} range;
+
 void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void *context)
 {
     ct__isa(); /* sets up the fork handler before the first region */
@@ -92,13 +100,19 @@ void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void
         for (int64_t i = 0; i < parts; i++) work(context, i);
         return;
     }
+    range own[RANGES];
+    const int ranges = team < RANGES ? team : RANGES;
+    for (int r = 0; r < ranges; r++) own[r] = (range){parts * r / ranges, parts * (r + 1) / ranges};
     bool late = false;
     const int64_t start = now();
 #pragma omp parallel num_threads(team)
     {
         if (now() - start > LATE) __atomic_store_n(&late, true, __ATOMIC_RELAXED);
-#pragma omp for schedule(dynamic, 1) nowait
-        for (int64_t i = 0; i < parts; i++) work(context, i);
+        const int first = omp_get_thread_num() % ranges;
+        for (int k = 0; k < ranges; k++) {
+            range *r = &own[(first + k) % ranges];
+            for (int64_t i; (i = __atomic_fetch_add(&r->next, 1, __ATOMIC_RELAXED)) < r->end;) work(context, i);
+        }
     }
     ct__self.awake = !late;
 }
