@@ -37,10 +37,10 @@ static void node_free(ct__node *n)
 void ct__node_let_go(ct__node *n)
 {
 #pragma GCC unroll 1
-    for (ct__input *x = n->in, *end = x + n->n_in; x < end; x++) {
-        ct_tensor *kept = x->kept;
+    for (int i = 0; i < n->n_in; i++) {
+        ct_tensor *kept = n->in[i].kept;
         if (!kept) continue;
-        x->kept = NULL;
+        n->in[i].kept = NULL;
         ct__release(kept);
     }
     if (CT__LIKELY(!n->out)) return;
@@ -89,8 +89,9 @@ static void destroy(ct__node *n)
 {
     if (!n->used) ct__node_drop_kept(n);
 #pragma GCC unroll 1
-    for (ct__input *x = n->in, *end = x + n->n_in; x < end; x++) {
-        if (x->from && lose(x->from)) doom(x->from);
+    for (int i = 0; i < n->n_in; i++) {
+        ct__node *from = n->in[i].from;
+        if (from && lose(from)) doom(from);
     }
     if (CT__UNLIKELY(n->tangents || n->hooks || n->labels)) drop_notes(n);
     if (n->grad) ct__release(n->grad);

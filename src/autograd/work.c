@@ -145,7 +145,10 @@ static bool discover(ct__tour *t, const ct__end *from, int n_from, uint64_t lowe
         w->later = *order;
         *order = w;
 #pragma GCC unroll 1
-        for (ct__input *x = w->node->in, *end = x + w->node->n_in; ok && x < end; x++) ok = !x->from || meet(t, &q, x->from, lowest);
+        for (int i = 0; ok && i < w->node->n_in; i++) {
+            ct__node *from = w->node->in[i].from;
+            ok = !from || meet(t, &q, from, lowest);
+        }
     }
     ct__queue_free(&q);
     return ok;
@@ -157,9 +160,8 @@ bool ct__tour_mark(ct__tour *t, const ct__end *from, int n_from, const ct__end *
     if (!mark_ends(t, to, n_to, &lowest) || !discover(t, from, n_from, lowest, order)) return false;
     for (ct__work *w = *order; w; w = w->later) {
         bool needed = w->needed;
-#pragma GCC unroll 1
-        for (ct__input *in = w->node->in, *end = in + w->node->n_in; in < end && !needed; in++) {
-            const ct__work *x = ct__work_of(t, in->from);
+        for (int i = 0; i < w->node->n_in && !needed; i++) {
+            const ct__work *x = ct__work_of(t, w->node->in[i].from);
             needed = x && x->needed;
         }
         w->needed = needed;
