@@ -116,7 +116,7 @@ typedef struct ct__autograd_state {
     uint64_t active;   /* the levels that are pushed now, a bit each */
     const char *file;  /* place that new nodes inherit while a rule runs */
     int line;
-    int unplaced; /* nodes made without a place since one was last noted */
+    int64_t unplaced; /* nodes made without a place since one was last noted; a program that notes none counts for ever */
     struct ct__segment *segment; /* that new nodes join */
     const ct_op *rule; /* the operation whose derivative is being computed; NULL in the user's own code */
     ct__node *dying;   /* nodes waiting to be destroyed */

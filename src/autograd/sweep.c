@@ -271,11 +271,11 @@ static bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
     }
     for (int i = 0; i < n->n_in; i++) {
         if (!wanted(s, &n->in[i])) continue;
-        if (n->op->inputs != CT__VARIADIC && n->op->vjp[i] == ct__vjp_same && !n->op->single) { /* what it would return */
+        ruling r = {.call = c, .rule = n->op->vjp[n->op->inputs == CT__VARIADIC ? 0 : i]};
+        if (r.rule == ct__vjp_same) { /* it makes nothing that would need a scope */
             if (!pass(s, n, i, g, g[0])) return false;
             continue;
         }
-        ruling r = {.call = c, .rule = n->op->vjp[n->op->inputs == CT__VARIADIC ? 0 : i]};
         ct_tensor *dx = NULL;
         c->index = i;
         const int scope = ct__scope_begin();

@@ -177,11 +177,13 @@ static inline void ct__count_pass(int64_t bytes)
 /* Runs work(context, part) for part = 0 .. parts-1, on as many threads as allowed. The cut into parts must depend on the shape
  * of the problem alone, and parts must not touch each other's results: then the thread count cannot change a bit of them. */
 void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void *context);
-/* Is it no work for two threads? `sleeping`: the units that take as long as waking a thread does, some 20 us; a quarter of them is enough
- * for a team that was still awake when the last region began. Nothing that the answer decides may change a result. */
-static inline bool ct__is_short(int64_t units, int64_t sleeping)
+/* Is it no work for two threads? A unit is an addition of f32, or as much time. CT__SHORT of them take some 20 us, no longer than waking a
+ * thread does; a quarter is enough for a team that was still awake when the last region began. Nothing that the answer decides may change
+ * a result. */
+enum { CT__SHORT = 1 << 18 };
+static inline bool ct__is_short(int64_t units)
 {
-    return units < sleeping && (units < sleeping / 4 || !ct__self.awake);
+    return units < CT__SHORT && (units < CT__SHORT / 4 || !ct__self.awake);
 }
 
 /* 0 baseline, 1 avx2 + fma, 2 avx512; chosen once by cpuid, lowered by the environment variable COTANGENT_ISA. */

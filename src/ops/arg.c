@@ -65,9 +65,9 @@ typedef struct search {
             k = from;                                                                                                  \
             if (here != here) break;                                                                                   \
         }                                                                                                              \
-        const vector all = best - (vector){0};                                                                         \
+        const vector all = (vector){0} + best;                                                                         \
         for (uint64_t found[2] = {0}; k + ALL <= s->n; k += ALL) {                                                     \
-            __typeof__(all == all) at = all != all;                                                                    \
+            __typeof__(all == all) at = all != all; /* such a type takes no initializer */                             \
             at ^= at;                                                                                                  \
             for (int i = 0; i < ALL; i += LANES) {                                                                     \
                 vector v;                                                                                              \

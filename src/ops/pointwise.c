@@ -11,7 +11,6 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-#include <string.h>
 
 #ifdef CT__HAVE_X86_VARIANTS
 const ct__pointwise_table *ct__pointwise_kernels = &ct__pointwise_baseline; /* until the library is loaded */
@@ -42,8 +41,6 @@ static const ct__pointwise *kernels_of(const ct_op *op)
 
 static int cost_of(const ct_op *op) { return ((const place *)op->impl)->cost; }
 
-enum { SMALL = 1 << 16 }; /* elements that are no work for two threads */
-
 static __attribute__((noinline)) void map_many(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
 {
     ct__blocks b;
@@ -54,7 +51,7 @@ static __attribute__((noinline)) void map_many(ct__kernel kernel, ct_tensor *con
     b.size[0] = (uint8_t)ct__size(t[0]);
     b.block = CT__BLOCK / b.size[0];
     char *data[CT__MAX_OPERANDS];
-    bool dense = t[0]->count * cost < SMALL;
+    bool dense = ct__is_short(t[0]->count * cost);
     for (int k = 0; k < count; k++) {
         dense = dense && t[k]->dense;
         data[k] = t[k]->data;

@@ -72,7 +72,7 @@ static bool by_vector(ct_tensor *z, ct_tensor *m, bool transposed, ct_tensor *v)
                        (int64_t)ct__size(z)};
         const int64_t pieces = (n + PIECE - 1) / PIECE;
         ct__count_pass((count + n + rows) * c.size);
-        if (!ct__is_short(count, 1 << 18)) ct__parallel(pieces, combine_piece, &c);
+        if (!ct__is_short(count)) ct__parallel(pieces, combine_piece, &c);
         else for (int64_t i = 0; i < pieces; i++) combine_piece(&c, i);
         return true;
     }
@@ -327,7 +327,7 @@ static bool bias_gradient(const ct_tensor *g, ct_tensor *gb)
     ct__count_pass(g->count * (int64_t)ct__size(g));
     const char *row[CT__REDUCE_ROWS];
     for (int64_t i = 0; i < m; i++) row[i] = g->data + (size_t)(i * g->dim[1]) * ct__size(g);
-    ct__reduce_kernels_now()->reducer[CT__SUM][g->dtype].columns(row, m, g->dim[1], &(ct__term){.about = zero}, gb->data);
+    ct__reducer_of(CT__SUM, g->dtype)->columns(row, m, g->dim[1], &(ct__term){.about = zero}, gb->data);
     return true;
 }
 

@@ -65,7 +65,7 @@ ct__kernel ct__cast_kernel(ct_dtype to, ct_dtype from) { return casts[from][to];
 /* ---- transposed copies in strips ---- */
 
 /* A block: so many bytes of each row of the operand; the next one is fetched while one is turned. */
-enum { BLOCK_BYTES = 2048, MAX_PARTS = 64, SHORT = 1 << 20 /* bytes: some 20 us */ };
+enum { BLOCK_BYTES = 2048, MAX_PARTS = 64 };
 
 typedef struct transpose {
     ct__turn whole; /* one matrix */
@@ -148,7 +148,7 @@ static transpose transpose_of(const ct_tensor *dst, const ct_tensor *src, int k)
     t.across = (t.whole.columns + t.wide - 1) / t.wide;
     t.each = (t.whole.rows + t.high - 1) / t.high * t.across;
     t.blocks = matrices * t.each;
-    t.group = ct__is_short(dst->count * size, SHORT) ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
+    t.group = ct__is_short(dst->count * size / 4) ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
     t.turn = kernels_of_machine()->turn[size == 1 ? 0 : size == 4 ? 1 : 2];
     return t;
 }

@@ -13,8 +13,8 @@
 
 #include <string.h>
 
-/* Units of work: an addition is one. SHORT of them take some 20 us. */
-enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, SHORT = 1 << 18, PART = 1 << 16, MAX_PARTS = 64 };
+/* PART: units of work, as in ct__is_short. */
+enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, PART = 1 << 16, MAX_PARTS = 64 };
 
 typedef struct plan {
     ct__kernel kernel;
@@ -202,7 +202,7 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     int64_t bytes = 0;
     for (int k = 0; k < count; k++) bytes += t[0]->count * (int64_t)ct__size(t[k]);
     ct__count_pass(bytes);
-    const bool is_short = ct__is_short(t[0]->count * cost, SHORT);
+    const bool is_short = ct__is_short(t[0]->count * cost);
     bool dense = is_short;
     for (int k = 0; k < count && dense; k++) dense = t[k]->dense;
     if (CT__LIKELY(dense)) { /* small and row-major throughout */

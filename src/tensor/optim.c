@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-enum { PART = 1 << 14, SHORT = 1 << 18 /* elements: some 20 us */ };
+enum { PART = 1 << 14 /* elements */ };
 
 /* The arrays of a step, each with one tensor per parameter, and what is done to a run of elements. */
 typedef struct step {
@@ -151,7 +151,7 @@ static bool run(step *s)
     for (int a = 0; a < 4; a++) ways += s->array[a].tensors ? 1 + s->array[a].changes : 0;
     ct__count_pass(ways * bytes);
     s->kernels = kernels_of_machine();
-    if (ct__is_short(elements, SHORT)) run_range(s, 0, elements);
+    if (ct__is_short(elements)) run_range(s, 0, elements);
     else ct__parallel((elements + PART - 1) / PART, run_part, s);
     for (int a = 0; a < 4; a++) {
         for (int i = 0; s->array[a].changes && s->array[a].tensors && i < s->count; i++) ct__bump(s->array[a].tensors[i]);

@@ -33,7 +33,7 @@ typedef struct plan {
 
 static double zeros[CT__REDUCE_TILE_BYTES / sizeof(double)]; /* never written: without const it takes no room in the file */
 
-const ct__reduce_kernels *ct__reduce_kernels_now(void)
+static const ct__reduce_kernels *kernels_of_machine(void)
 {
 #ifdef CT__HAVE_X86_VARIANTS
     const int isa = ct__isa();
@@ -46,7 +46,7 @@ const ct__reduce_kernels *ct__reduce_kernels_now(void)
 const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype)
 {
     if (!ct__is_float(dtype) || kind == CT__PROD) return &ct__reduce_plain[kind][dtype];
-    return &ct__reduce_kernels_now()->reducer[kind][dtype == CT_F64];
+    return &kernels_of_machine()->reducer[kind][dtype == CT_F64];
 }
 
 ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype)

@@ -67,8 +67,7 @@ extern const ct__reduce_kernels ct__reduce_kernels_baseline;
 #ifdef CT__HAVE_X86_VARIANTS
 extern const ct__reduce_kernels ct__reduce_kernels_avx2, ct__reduce_kernels_avx512;
 #endif
-/* Those of the processor at hand. */
-const ct__reduce_kernels *ct__reduce_kernels_now(void);
+/* The one for a kind and dtype on the processor at hand. */
 const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype);
 
 #endif

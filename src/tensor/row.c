@@ -22,10 +22,14 @@ ct__row_kernel ct__row_kernel_of(ct__row_function function, ct_dtype dtype)
     return kernels_now()->of[function][dtype == CT_F64];
 }
 
-/* Elements, most of which cost an exponential or a division. Of those that do not, SHORT take some 20 us. */
-enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15, SHORT = 1 << 18, MAX_PARTS = 64 };
+/* Elements, each of which costs an exponential or a division; but those of a dot product do not. */
+enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15, MAX_PARTS = 64 };
 
-static bool is_cheap(ct__row_function f) { return f == CT__ROW_DOT || f == CT__ROW_ADD; }
+static bool is_short(const ct__row_job *job)
+{
+    const int64_t elements = job->rows * job->n;
+    return elements < ROW_PARALLEL || (job->function == CT__ROW_DOT && ct__is_short(elements));
+}
 
 typedef struct row_work {
     const ct__row_job *job;
@@ -64,7 +68,7 @@ void ct__run_rows(const ct__row_job *job)
     int64_t each = 0; /* elements in a row of all operands */
     for (int k = 0; k < job->count; k++) each += job->p[k] ? job->width[k] : 0;
     ct__count_pass(job->rows * each * (job->dtype == CT_F32 ? 4 : 8));
-    if (elements < ROW_PARALLEL || job->rows < 2 || (is_cheap(job->function) && ct__is_short(elements, SHORT))) {
+    if (job->rows < 2 || is_short(job)) {
         run_some_rows(job, w.kernel, 0, job->rows);
         return;
     }
