@@ -85,14 +85,50 @@ def find_openblas():
                         ["*/openblas-pthread/libopenblas.so.0", "*/libopenblas.so.0", "libopenblas.so*"]), False
 
 
-def find_peers():
-    """[(name, interpreter)] of the peers that can be imported."""
+# The headers that KANN's sources look for; rspamd's copy, which Debian has, includes the first two.
+KANN_HEADERS = {
+    "config.h": "",
+    "blas-config.h": "",
+    "cblas.h": """enum CBLAS_ORDER { CblasRowMajor = 101, CblasColMajor };
+enum CBLAS_TRANSPOSE { CblasNoTrans = 111, CblasTrans };
+void cblas_sgemm(enum CBLAS_ORDER, enum CBLAS_TRANSPOSE, enum CBLAS_TRANSPOSE, int, int, int, float, const float *, int,
+                 const float *, int, float, float *, int);
+void cblas_saxpy(int, float, const float *, int, float *, int);
+""",
+}
+
+
+def build_kann(sources, folder):
+    """kann_rows, compiled with KANN's two source files for this machine; None where that fails, which it says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in KANN_HEADERS.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    files = [HERE / "kann_rows.c", pathlib.Path(sources) / "kann.c", pathlib.Path(sources) / "kautodiff.c"]
+    if not files[2].exists():
+        print(f"KANN: COTANGENT_KANN names no folder with kann.c and kautodiff.c: {sources}", file=sys.stderr)
+        return None
+    of_rspamd = "blas-config.h" in files[2].read_text(encoding="utf-8")
+    blas = ["HAVE_CBLAS_H", "HAVE_CBLAS_SGEMM", "HAVE_CBLAS_SAXPY"] if of_rspamd else ["HAVE_CBLAS"]
+    options = ["-O3", "-march=native", "-ffast-math", "-w", "-include", "stdbool.h", "-DHAVE_PTHREAD", *(f"-D{b}" for b in blas)]
+    command = ["gcc", *options, f"-I{folder}", f"-I{sources}", *files, "-o", folder / "kann_rows", "-lm", "-ldl", "-lpthread"]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    if done.returncode == 0:
+        return folder / "kann_rows"
+    print("KANN could not be compiled:", done.stderr[-500:], file=sys.stderr)
+    return None
+
+
+def find_peers(openblas, folder):
+    """[(name, command)] of the peers that are there."""
     found = []
     interpreter = shutil.which(os.environ.get("COTANGENT_PEERS", "python3"))
     for name in ("torch", "jax"):
         probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
         if interpreter and subprocess.run([interpreter, "-c", probe], stderr=subprocess.DEVNULL).returncode == 0:
-            found.append((name, interpreter))
+            found.append((name, [interpreter, HERE / "peers.py", name]))
+    if os.environ.get("COTANGENT_KANN") and openblas:
+        program = build_kann(os.environ["COTANGENT_KANN"], folder / "kann")
+        found += [("kann", [program, "--openblas", openblas])] if program else []
     return found
 
 
@@ -106,13 +142,13 @@ class Contest:
         self.failures, self.processes = [], []
         self.openblas, self.openblas_is_current = find_openblas()
         self.sleef = find_library("COTANGENT_SLEEF", ["*/libsleef.so.3", "libsleef.so*"])
-        self.peers = [] if options.no_peers else find_peers()
+        self.peers = [] if options.no_peers else find_peers(self.openblas, options.output)
         for n in threads:
             self.start("ours", [program], n)
             if self.openblas:
                 self.start("openblas", [program, "--openblas", self.openblas], n)
-            for name, interpreter in self.peers:
-                self.start(name, [interpreter, HERE / "peers.py", name], n)
+            for name, command in self.peers:
+                self.start(name, command, n)
 
     def environment(self, threads):
         env = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
@@ -178,8 +214,7 @@ class Contest:
 
     def peaks(self, row, names):
         """Peak memory in kilobytes of a process of its own that runs the row's steps, one thread."""
-        commands = {"ours": [self.program]}
-        commands.update({name: [interpreter, HERE / "peers.py", name] for name, interpreter in self.peers})
+        commands = {"ours": [self.program], **dict(self.peers)}
         found = {}
         for name, command in commands.items():
             if name not in names:
