@@ -219,6 +219,51 @@ static void grad_takes_several_outputs_with_cotangents(void **state)
     assert_clean();
 }
 
+/* A sweep need not look for the nodes that lead to its targets where all ways end at one leaf that is a target. What it gives is
+ * the same with a second leaf behind the function, which makes it look: bitwise, for each choice of targets. */
+static void one_leaf_or_several_make_no_difference(void **state)
+{
+    (void)state;
+    for (int chosen = 1; chosen < 8; chosen++) {
+        CT_SCOPE;
+        double value[2][3] = {{0}};
+        for (int several = 0; several < 2; several++) {
+            ct_tensor *x = variable(0.7), *other = variable(3), *none = ct_scalar(1);
+            ct_tensor *h = ct_tanh(ct_mul(x, x)), *y = ct_add(ct_mul(h, ct_exp(x)), ct_mul(h, none));
+            if (several) y = ct_add(y, ct_sub(other, other));
+            ct_tensor *outputs[] = {y, ct_square(h)}, *all[] = {x, h, y}, *inputs[3], *g[3];
+            int n = 0, seeds = chosen % 2 + 1;
+            for (int i = 0; i < 3; i++) {
+                if (chosen >> i & 1) inputs[n++] = all[i];
+            }
+            assert_true(ct_grad(outputs, NULL, seeds, inputs, n, g, (ct_grad_options){.retain_graph = true}));
+            for (int i = 0; i < n; i++) value[several][i] = ct_item(g[i]);
+            assert_false(ct_has_grad(x) || ct_has_grad(other));
+            /* the other leaf alone is no target that all ways lead to */
+            assert_true(ct_grad(&y, NULL, 1, &other, 1, g, (ct_grad_options){0}));
+            assert_number(ct_item(g[0]), 0, 0);
+        }
+        assert_memory_equal(value[0], value[1], sizeof value[0]);
+        assert_true(value[0][0] != 0);
+    }
+    assert_clean();
+}
+
+static void outputs_lead_to_other_leaves_or_nowhere(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(2), *a = variable(5), *y[] = {ct_square(x), ct_mul(x, a), x, ct_scalar(7)};
+        ct_tensor *in[] = {x, x, a}, *g[3];
+        assert_true(ct_grad(y, NULL, 4, in, 3, g, (ct_grad_options){0}));
+        assert_number(ct_item(g[0]), 10, 0);
+        assert_number(ct_item(g[1]), 10, 0);
+        assert_number(ct_item(g[2]), 2, 0);
+    }
+    assert_clean();
+}
+
 static void derivatives_of_any_order(void **state)
 {
     (void)state;
@@ -679,6 +724,8 @@ int main(void)
         cmocka_unit_test(a_sweep_inside_a_hook_leaves_the_outer_one_alone),
         cmocka_unit_test(grad_goes_to_any_tensor_and_touches_no_leaf),
         cmocka_unit_test(grad_takes_several_outputs_with_cotangents),
+        cmocka_unit_test(one_leaf_or_several_make_no_difference),
+        cmocka_unit_test(outputs_lead_to_other_leaves_or_nowhere),
         cmocka_unit_test(derivatives_of_any_order),
         cmocka_unit_test(higher_derivatives_stay_finite),
         cmocka_unit_test(a_zero_derivative_gives_zeros),

@@ -138,6 +138,7 @@ ct__node *ct__node_leaf(ct_tensor *t, bool collects)
     n->n_out = 1;
     n->dtype = t->dtype;
     n->collects = collects;
+    n->only_leaf = n;
     n->shared = t->shared;
     n->file = t->file ? t->file : n->file;
     n->line = t->file ? t->line : n->line;
@@ -229,6 +230,7 @@ static inline __attribute__((always_inline)) bool record_inputs(ct__node *n, con
     const ct_vjp_rule *rule = op->vjp;
     const int n_in = c->n_in, step = op->inputs != CT__VARIADIC;
     uint64_t last = 0; /* the largest number among the inputs' nodes */
+    ct__node *leaf = n; /* no input has had a node so far */
     bool ok = true;
 #pragma GCC unroll 1
     for (int i = 0; i < n_in; i++, in++, rule += step) {
@@ -248,8 +250,10 @@ static inline __attribute__((always_inline)) bool record_inputs(ct__node *n, con
         }
         in->from = ct__node_retain(ct__node_of(x));
         if (in->from->number > last) last = in->from->number;
+        leaf = leaf == n || leaf == in->from->only_leaf ? in->from->only_leaf : NULL;
     }
     n->number = last + 1;
+    n->only_leaf = leaf;
     return ok;
 }
 

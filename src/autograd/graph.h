@@ -75,6 +75,7 @@ struct ct__node {
     bool collects;  /* a leaf that needs a gradient */
     bool spent;     /* the gradient is to be overwritten */
     const ct_op *op; /* NULL: a leaf, or only a carrier of tangents */
+    ct__node *only_leaf; /* the one that every way from here ends at, a leaf: itself; NULL: there are several. Not held: the inputs are */
     uint64_t number;
     const char *file; /* the user's place */
     int32_t line;

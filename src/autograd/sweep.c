@@ -16,7 +16,7 @@
 typedef ct__work work;
 
 typedef struct sweep {
-    ct__tour tour; /* .everything: without targets */
+    ct__tour tour; /* .everything: without targets, or where all nodes lead to one of them */
     ct__target *targets;
     int n_targets;
     ct__queue queue;
@@ -515,7 +515,7 @@ static bool process(sweep *s, work *w)
     if (w->node->hooks && !run_hooks(s, w)) return false;
     if (w->end) take_targets(s, w);
     if (w->node->op) return step_back(s, w);
-    return !s->tour.everything || harvest_leaf(s, w);
+    return s->n_targets > 0 || harvest_leaf(s, w);
 }
 
 /* What comes next; NULL at the end. */
@@ -531,14 +531,17 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
                ct_grad_options options)
 {
     if (options.create_graph) options.retain_graph = true;
-    sweep s = {.tour = {.operation = operation, .options = options, .everything = n_targets == 0}, .targets = targets,
+    const bool marked = n_targets > 0 && !ct__leads_to_ends_alone(seeds, n_seeds, targets, n_targets);
+    sweep s = {.tour = {.operation = operation, .options = options, .everything = !marked}, .targets = targets,
                .n_targets = n_targets, .seeds = seeds, .n_seeds = n_seeds};
     const bool recording = ct_grad_mode(options.create_graph);
     const char *file = ct__ad.file;
     const int line = ct__ad.line;
     const ct_op *rule = ct__ad.rule;
     work *order;
-    bool ok = n_targets == 0 || ct__tour_mark(&s.tour, seeds, n_seeds, targets, n_targets, &order);
+    uint64_t lowest;
+    bool ok = marked ? ct__tour_mark(&s.tour, seeds, n_seeds, targets, n_targets, &order)
+                     : ct__tour_mark_ends(&s.tour, targets, n_targets, &lowest);
     const int scope = ct__scope_begin();
     for (int i = 0; ok && i < n_seeds; i++) {
         ok = deliver(&s, seeds[i].node, seeds[i].slot, seeds[i].grad);

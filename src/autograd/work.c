@@ -100,8 +100,19 @@ void ct__tour_end(ct__tour *t)
 
 /* ---- which nodes lead where ---- */
 
-/* Puts records on the ends, and finds the lowest number among them. */
-static bool mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest)
+bool ct__leads_to_ends_alone(const ct__end *from, int n_from, const ct__end *to, int n_to)
+{
+    const ct__node *leaf = n_from > 0 && from[0].node ? from[0].node->only_leaf : NULL;
+    for (int i = 1; leaf && i < n_from; i++) {
+        if (!from[i].node || from[i].node->only_leaf != leaf) return false;
+    }
+    for (int i = 0; leaf && i < n_to; i++) {
+        if (to[i].node == leaf) return true;
+    }
+    return false;
+}
+
+bool ct__tour_mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest)
 {
     *lowest = UINT64_MAX;
     for (int i = 0; i < n_to; i++) {
@@ -157,7 +168,7 @@ static bool discover(ct__tour *t, const ct__end *from, int n_from, uint64_t lowe
 bool ct__tour_mark(ct__tour *t, const ct__end *from, int n_from, const ct__end *to, int n_to, ct__work **order)
 {
     uint64_t lowest;
-    if (!mark_ends(t, to, n_to, &lowest) || !discover(t, from, n_from, lowest, order)) return false;
+    if (!ct__tour_mark_ends(t, to, n_to, &lowest) || !discover(t, from, n_from, lowest, order)) return false;
     for (ct__work *w = *order; w; w = w->later) {
         bool needed = w->needed;
         for (int i = 0; i < w->node->n_in && !needed; i++) {
@@ -193,7 +204,7 @@ bool ct__reaches_other_leaves(const char *operation, const ct__end *from, int n_
     ct__work *todo = NULL;
     uint64_t lowest;
     *answer = false;
-    bool ok = mark_ends(&t, to, n_to, &lowest);
+    bool ok = ct__tour_mark_ends(&t, to, n_to, &lowest);
     for (int i = 0; ok && i < n_from; i++) ok = look_at(&t, from[i].node, lowest, &todo, answer);
     while (ok && todo && !*answer) {
         const ct__node *n = todo->node;
