@@ -53,7 +53,7 @@ static const double EPS = 1e-3;
 typedef struct function {
     const char *name;
     ct_tensor *(*f)(ct_tensor *x, int64_t first);
-    void (*plain)(const long double *x, int64_t n, int64_t row, long double *y); /* y: n elements, or one */
+    void (*plain)(const long double *x, int64_t n, int64_t row, long double *y); /* y: n elements, or one; NULL: not tried */
     bool narrow;                                                                 /* one result for each row */
 } function;
 
@@ -114,12 +114,15 @@ static void plain_layer_norm(const long double *x, int64_t n, int64_t row, long 
     for (int64_t i = 0; i < n; i++) y[i] = (x[i] - sum / n) / sqrtl(squares / n + EPS) * gamma_at(i) + beta_at(i);
 }
 
+static ct_tensor *cumsum(ct_tensor *x, int64_t first) { return (void)first, ct_cumsum(x, -1); }
+
 static const function functions[] = {
     {"softmax", softmax, plain_softmax, false},
     {"log_softmax", log_softmax, plain_log_softmax, false},
     {"logsumexp", logsumexp, plain_logsumexp, true},
     {"softmax_cross_entropy", cross_entropy, plain_cross_entropy, true},
     {"layer_norm", layer_norm, plain_layer_norm, false},
+    {"cumsum", cumsum, NULL, false}, /* running_sums_beside_plain_loops */
 };
 
 /* ---- values ------------------------------------------------------------------------------------------- */
@@ -160,6 +163,7 @@ static void values_beside_plain_loops(void **state)
     (void)state;
     for (int k = 0; k < COUNT(functions); k++) {
         double worst[2] = {0, 0};
+        if (!functions[k].plain) continue;
         for (int l = 0; l < COUNT(lengths) * 2; l++) {
             CT_SCOPE;
             const ct_dtype dtype = l % 2 ? CT_F64 : CT_F32;
@@ -171,6 +175,30 @@ static void values_beside_plain_loops(void **state)
             assert_true(error <= 12);
         }
         print_message("%-22s f32 %.2f, f64 %.2f\n", functions[k].name, worst[0], worst[1]);
+    }
+}
+
+/* Running sums are sums in f64: those of f32 are off by their own rounding, those of f64 by a rounding of the largest sum so far for
+ * each addition that waits for the last, one in at most 8 elements. Rows, and views that must be copied first. */
+static void running_sums_beside_plain_loops(void **state)
+{
+    (void)state;
+    for (int l = 0; l < COUNT(lengths) * 4; l++) {
+        CT_SCOPE;
+        const int n = lengths[l / 4];
+        if (test_under_valgrind() && n > 40) continue;
+        ct_tensor *x = rows_of(ROWS, n, l % 2 ? CT_F64 : CT_F32), *view = x;
+        if (l / 2 % 2) view = ct_transpose(ct_contiguous(ct_transpose(x)));
+        ct_tensor *y = ct_cumsum(view, 1);
+        for (int64_t r = 0; r < ROWS; r++) {
+            long double sum = 0, most = 0;
+            for (int64_t i = 0; i < n; i++) {
+                sum += ct_get(x, ct_index(r, i));
+                most = fabsl(sum) > most ? fabsl(sum) : most;
+                const long double error = fabsl(ct_get(y, ct_index(r, i)) - sum);
+                assert_true(error <= (l % 2 ? (double)i * 0x1p-53L * most : 0x1p-24L * fabsl(sum) + (double)n * 0x1p-53L * most));
+            }
+        }
     }
 }
 
@@ -367,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         row_test(values_beside_plain_loops),
+        row_test(running_sums_beside_plain_loops),
         row_test(small_probabilities),
         row_test(layer_norm_far_from_zero),
         row_test(gradients_beside_their_formulas),

@@ -172,6 +172,19 @@ static void thread_counts_are_checked(void **state)
     assert_clean();
 }
 
+/* The kernels chosen are those that the compiler's own test of the processor names. */
+static void the_instruction_set_is_the_processors(void **state)
+{
+    (void)state;
+#ifdef CT__HAVE_X86_VARIANTS
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (!getenv("COTANGENT_ISA")) assert_string_equal(ct_instruction_set(), avx512 ? "avx512" : avx2 ? "avx2" : "baseline");
+#endif
+    assert_clean();
+}
+
 /* ---- results larger than caches ---- */
 
 /* Such results go past the caches, in whole lines; here lines are cut at the ends of rows and of the array. */
@@ -186,14 +199,17 @@ static void large_results_are_what_small_ones_are(void **state)
         ct_tensor *sum = ct_add(x, row), *flat = ct_add(x, x), *turned = ct_contiguous(ct_transpose(x));
         ct_tensor *wide = ct_contiguous(ct_transpose(ct_cast(x, CT_F64)));
         ct_tensor *bytes = ct_contiguous(ct_transpose(ct_gt(x, ct_scalar(5000))));
+        const float *running = ct_data(ct_cumsum(x, 1));
         const float *s = ct_data(sum), *f = ct_data(flat), *t = ct_data(turned);
         const double *w = ct_data(wide);
         const bool *b = ct_data(bytes);
         int64_t wrong = 0;
         for (int64_t i = 0; i < ROWS; i++) {
+            double total = 0; /* whole numbers, so exact */
             for (int64_t j = 0; j < COLUMNS; j++) {
                 const int64_t n = i * COLUMNS + j, m = j * ROWS + i;
                 const float value = (float)n;
+                wrong += running[n] != (float)(total += value);
                 wrong += s[n] != value + (float)j || f[n] != value + value || t[m] != value || w[m] != value || b[m] != (value > 5000);
             }
         }
@@ -211,6 +227,7 @@ int main(void)
         cmocka_unit_test(threads_have_errors_and_scopes_of_their_own),
         cmocka_unit_test(a_forked_child_works_with_one_thread),
         cmocka_unit_test(thread_counts_are_checked),
+        cmocka_unit_test(the_instruction_set_is_the_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

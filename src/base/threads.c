@@ -7,6 +7,9 @@
  */
 #include "base/base.h"
 
+#if defined(__x86_64__) && defined(CT__HAVE_X86_VARIANTS)
+#include <cpuid.h>
+#endif
 #include <omp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -21,18 +24,23 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void child_after_fork(void) { forked = true; }
 
+#if defined(__x86_64__) && defined(CT__HAVE_X86_VARIANTS)
+/* What the processor has, and what the system keeps of it when threads change: both must be there. (__builtin_cpu_supports says the
+ * same, and brings a table of all processors, which is half a per cent of the library.) Intel's manual, volume 1, chapter 14.3. */
 static int best_isa(void)
 {
-#if defined(__x86_64__) && defined(CT__HAVE_X86_VARIANTS)
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    return avx512 ? 2 : avx2 ? 1 : 0;
-#else
-    return 0;
-#endif
+    enum { SAVED_AVX = 0x6, SAVED_AVX512 = 0xe6 }; /* XCR0: vectors of 16 and 32 bytes; and masks, the rest of 64, 16 more of them */
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA)) return 0;
+    uint32_t saved, high;
+    __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    if ((saved & SAVED_AVX) != SAVED_AVX || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return 0;
+    const unsigned all = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    return (b & all) == all && (saved & SAVED_AVX512) == SAVED_AVX512 ? 2 : 1;
 }
+#else
+static int best_isa(void) { return 0; }
+#endif
 
 static const char *const isa_names[] = {"baseline", "avx2", "avx512"};
 

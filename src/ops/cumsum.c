@@ -9,6 +9,8 @@
 
 #include "autograd/op.h"
 #include "ops/axes.h"
+#include "tensor/row.h"
+#include "tensor/stream.h"
 
 enum { TILE = 128, PART = 1 << 15, MAX_PARTS = 64 };
 
@@ -23,31 +25,11 @@ static bool cumsum_shape(ct_call *c)
     return true;
 }
 
-/* y = running sums of x, which may be y. Of four rows side by side, since each sum waits for the last; then of one. */
-#define RUNNING_ROWS(T, SUM)                                                                                           \
-    {                                                                                                                  \
-        const T *x = (const T *)(const void *)from;                                                                    \
-        T *y = (T *)(void *)to;                                                                                        \
-        for (; rows >= 4; rows -= 4, x += 4 * n, y += 4 * n) {                                                         \
-            SUM a = 0, b = 0, c = 0, d = 0;                                                                            \
-            for (int64_t k = 0; k < n; k++) {                                                                          \
-                y[k] = (T)(a += (SUM)x[k]);                                                                            \
-                y[k + n] = (T)(b += (SUM)x[k + n]);                                                                    \
-                y[k + 2 * n] = (T)(c += (SUM)x[k + 2 * n]);                                                            \
-                y[k + 3 * n] = (T)(d += (SUM)x[k + 3 * n]);                                                            \
-            }                                                                                                          \
-        }                                                                                                              \
-        for (; rows > 0; rows--, x += n, y += n) {                                                                     \
-            SUM sum = 0;                                                                                               \
-            for (int64_t k = 0; k < n; k++) y[k] = (T)(sum += (SUM)x[k]);                                              \
-        }                                                                                                              \
-    }
-
-static void run_rows(ct_dtype dtype, const char *from, char *to, int64_t n, int64_t rows)
+static void run_integers(const char *from, char *to, int64_t n)
 {
-    if (dtype == CT_F32) RUNNING_ROWS(float, double)
-    else if (dtype == CT_F64) RUNNING_ROWS(double, double)
-    else RUNNING_ROWS(uint64_t, uint64_t) /* i64, which wraps */
+    const uint64_t *x = (const uint64_t *)(const void *)from; /* i64, which wraps */
+    uint64_t *y = (uint64_t *)(void *)to, sum = 0;
+    for (int64_t i = 0; i < n; i++) y[i] = sum += x[i];
 }
 
 /* n rows of `width` running sums, `step` elements apart. */
@@ -78,9 +60,14 @@ static void run_part(void *context, int64_t part)
     const work *w = context;
     const int64_t end = (part + 1) * w->group < w->units ? (part + 1) * w->group : w->units;
     if (w->inner == 1) {
-        const int64_t from = part * w->group;
-        const int64_t at = from * w->n * (int64_t)ct__size(w->y);
-        run_rows((ct_dtype)w->y->dtype, w->x + at, w->y->data + at, w->n, end - from);
+        const ct_dtype dtype = (ct_dtype)w->y->dtype;
+        const int64_t row = w->n * (int64_t)ct__size(w->y);
+        const bool far = w->x != w->y->data && ct__streams(w->y->count / w->n * row);
+        for (int64_t u = part * w->group; u < end; u++) {
+            if (dtype == CT_I64) run_integers(w->x + u * row, w->y->data + u * row, w->n);
+            else ct__running_sum(dtype, w->x + u * row, w->y->data + u * row, w->n, far);
+        }
+        if (far) ct__stream_end();
         return;
     }
     for (int64_t u = part * w->group; u < end; u++) {

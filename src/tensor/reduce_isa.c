@@ -5,6 +5,7 @@
  * them. Floats are joined in an order that is written out (vectors of 32 bytes, four side by side).
  */
 #include "tensor/reduce.h"
+#include "tensor/stream.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,8 +19,6 @@
 
 #define INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
-
-enum { AHEAD = 8192 }; /* bytes: past the page at hand, where processors do not look ahead by themselves */
 
 /* Vectors, and those for elements at any address. */
 #define VECTORS(name, T, bytes)                                                                                                \

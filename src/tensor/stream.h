@@ -13,6 +13,9 @@
 #include <immintrin.h>
 #endif
 
+/* Bytes between what is read and what is fetched for later: past the page at hand, where processors do not look ahead by themselves. */
+enum { CT__AHEAD = 8192 };
+
 /* Is a result of so many bytes larger than what caches keep? */
 static inline bool ct__streams(int64_t bytes) { return bytes >= (int64_t)1 << 25; }
 
@@ -36,15 +39,8 @@ static inline void ct__stream_lines(char *to, const char *from, int64_t bytes)
 #endif
 }
 
-/* Copies bytes that are in cache, past the caches where lines are whole. */
-static inline void ct__stream(char *to, const char *from, int64_t bytes)
-{
-    const int64_t lead = -(int64_t)((uintptr_t)to & 63) & 63, head = lead < bytes ? lead : bytes;
-    const int64_t lines = (bytes - head) / 64 * 64;
-    if (head) memcpy(to, from, (size_t)head);
-    ct__stream_lines(to + head, from + head, lines);
-    if (head + lines < bytes) memcpy(to + head + lines, from + head + lines, (size_t)(bytes - head - lines));
-}
+/* Copies bytes that are in cache, past the caches where lines are whole (copy.c). */
+void ct__stream(char *to, const char *from, int64_t bytes);
 
 /* Makes what a thread streamed visible to the others; once, after the last of its stores. */
 static inline void ct__stream_end(void)
