@@ -36,7 +36,7 @@ static int find_tables(void **state)
     if (ct__isa() >= 1) tables[table_count++] = &ct__copy_kernels_avx2;
     if (ct__isa() >= 2) tables[table_count++] = &ct__copy_kernels_avx512;
 #endif
-    return 0;
+    return table_count == 1 + ct__isa() ? 0 : -1; /* none is left out */
 }
 
 /* A strip of `rows` x `columns` with gaps behind its rows and a guard behind the result's, from addresses off by `shift` elements. */

@@ -18,7 +18,7 @@
 
 static const ct__gemm_kernels *const tables[] = {
     &ct__gemm_baseline,
-#if defined __x86_64__
+#ifdef CT__HAVE_X86_VARIANTS
     &ct__gemm_avx2,
     &ct__gemm_avx512,
 #endif

@@ -298,6 +298,7 @@ static void the_same_bits_for_every_instruction_set(void **state)
     if (ct__isa() >= 1) tables[0] = &ct__reduce_kernels_avx2;
     if (ct__isa() >= 2) tables[1] = &ct__reduce_kernels_avx512;
 #endif
+    for (int isa = 1; isa <= ct__isa(); isa++) assert_true(tables[isa - 1] != base); /* none is left out */
     static char expected[KERNEL_WIDTH * 8], out[KERNEL_WIDTH * 8];
     static const int64_t widths[] = {0, 1, 3, 7, 8, 9, 15, 31, 32, 33, 63, 64, 65, 95, 96, 100, 129, 255, 699};
     for (int dtype = 0; dtype < 2; dtype++) {
