@@ -31,6 +31,11 @@ struct bench_row {
 /* Each list ends with a row without a name. */
 extern const bench_row bench_mlp_rows[], bench_single_rows[], bench_product_rows[], bench_function_rows[], bench_pass_rows[],
     bench_hardware_rows[], bench_composed_rows[];
+extern const bench_contestant bench_product_contestants[];
+
+/* What the program runs: lists of rows, the last one NULL, and which contestant is ours. */
+extern const bench_row *const bench_families[];
+extern const char *const bench_own;
 
 /* The path of an OpenBLAS to load, NULL for none: it runs in a process of its own, as its idle threads spin. */
 extern const char *bench_openblas;

@@ -145,6 +145,9 @@ class Contest:
         self.peers = [] if options.no_peers else find_peers(self.openblas, options.output)
         for n in threads:
             self.start("ours", [program], n)
+            kernels = pathlib.Path(program).parent / "bench_kernels"
+            if kernels.exists():
+                self.start("kernels", [kernels], n)
             if self.openblas:
                 self.start("openblas", [program, "--openblas", self.openblas], n)
             for name, command in self.peers:
@@ -253,7 +256,7 @@ class Contest:
         return results
 
     def about(self, seconds):
-        versions = {p.name: p.ask("list").get("version") for p in self.processes if p.name not in ("ours", "openblas")}
+        versions = {p.name: p.ask("list").get("version") for p in self.processes if p.name not in ("ours", "kernels", "openblas")}
         ours = self.processes[0].ask("about")
         return {
             "date": time.strftime("%Y-%m-%d %H:%M"),

@@ -9,8 +9,10 @@
  *     close                    lets go of the row
  *     about                    the instruction set of the library's kernels
  *
+ * Which rows there are is the program's: bench_rows has those of families.c, bench_kernels those of kernels.c.
+ *
  * Arguments: --threads N, --openblas PATH (then those on OpenBLAS are the only contestants), or names of rows, which are timed by
- * themselves, library alone; --peak ROW runs a few of its steps and tells the memory of the process.
+ * themselves, ours alone; --peak ROW runs a few of its steps and tells the memory of the process.
  */
 #include <cotangent/cotangent.h>
 
@@ -27,9 +29,6 @@ enum { CONTESTANTS = 12 };
 const char *bench_openblas;
 static int threads = 1;
 
-static const bench_row *const families[] = {bench_mlp_rows,      bench_composed_rows, bench_single_rows,  bench_product_rows,
-                                            bench_function_rows, bench_pass_rows,     bench_hardware_rows};
-
 static struct opened {
     const bench_row *row;
     const bench_contestant *contestant[CONTESTANTS];
@@ -38,8 +37,8 @@ static struct opened {
 
 static const bench_row *find_row(const char *name)
 {
-    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
-        for (const bench_row *r = families[f]; r->name; r++) {
+    for (const bench_row *const *f = bench_families; *f; f++) {
+        for (const bench_row *r = *f; r->name; r++) {
             if (strcmp(r->name, name) == 0) return r;
         }
     }
@@ -71,8 +70,8 @@ static void list(void)
 {
     const char *between = "";
     printf("{\"rows\": [");
-    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
-        for (const bench_row *r = families[f]; r->name; r++, between = ", ") printf("%s\"%s\"", between, r->name);
+    for (const bench_row *const *f = bench_families; *f; f++) {
+        for (const bench_row *r = *f; r->name; r++, between = ", ") printf("%s\"%s\"", between, r->name);
     }
     printf("]}\n");
 }
@@ -158,9 +157,9 @@ static void time_contestant(const char *name, const char *seconds)
 static void count(void)
 {
     enum { STEPS = 5 };
-    const bench_contestant *c = find_contestant("library");
+    const bench_contestant *c = find_contestant(bench_own);
     if (!c) {
-        complain("no contestant", "library");
+        complain("no contestant", bench_own);
         return;
     }
     for (int i = 0; i < STEPS; i++) c->step();
@@ -210,7 +209,7 @@ static int by_size(const void *a, const void *b)
 static bool time_alone(const char *name)
 {
     enum { TURNS = 11 };
-    if (!open_row(name, "library")) return false;
+    if (!open_row(name, bench_own)) return false;
     double us[TURNS], processor[TURNS];
     for (int i = 0; i < TURNS && opened.count; i++) {
         const timing t = measure(opened.contestant[0], 0.02);

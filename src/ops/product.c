@@ -67,12 +67,13 @@ static bool by_vector(ct_tensor *z, ct_tensor *m, bool transposed, ct_tensor *v)
     if (n < LONG || rows == 0 || !m->dense || !v->dense || (transposed && count < LARGE)) return false;
     ct__self.count.gemm_calls++;
     ct__self.count.gemm_flops += 2 * count;
-    if (transposed) {
-        combining c = {ct__row_kernel_of(CT__ROWS_COMBINED, (ct_dtype)z->dtype), z->data, m->data, v->data, rows, n, PIECE,
+    if (transposed) { /* a column's sum is its own, so pieces may be as wide as suits: long reads for a thread alone, or some for each */
+        const bool alone = ct__is_short(count) || ct_threads() == 1;
+        const int64_t piece = alone ? 4 * PIECE : PIECE, pieces = (n + piece - 1) / piece;
+        combining c = {ct__row_kernel_of(CT__ROWS_COMBINED, (ct_dtype)z->dtype), z->data, m->data, v->data, rows, n, piece,
                        (int64_t)ct__size(z)};
-        const int64_t pieces = (n + PIECE - 1) / PIECE;
         ct__count_pass((count + n + rows) * c.size);
-        if (!ct__is_short(count)) ct__parallel(pieces, combine_piece, &c);
+        if (!alone) ct__parallel(pieces, combine_piece, &c);
         else for (int64_t i = 0; i < pieces; i++) combine_piece(&c, i);
         return true;
     }
