@@ -177,6 +177,13 @@ static inline void ct__count_pass(int64_t bytes)
 /* Runs work(context, part) for part = 0 .. parts-1, on as many threads as allowed. The cut into parts must depend on the shape
  * of the problem alone, and parts must not touch each other's results: then the thread count cannot change a bit of them. */
 void ct__parallel(int64_t parts, void (*work)(void *context, int64_t part), void *context);
+/* How many of `count` pieces go into a part, where all of them are `units` of work: parts of at least `least` units, and no more than 64,
+ * of which as many threads can have their share. A cut by the problem's shape alone. */
+static inline int64_t ct__share(int64_t count, int64_t units, int64_t least)
+{
+    const int64_t parts = units < 2 * least ? 1 : units / least < 64 ? units / least : 64;
+    return (count + parts - 1) / parts;
+}
 /* Is it no work for two threads? A unit is an addition of f32, or as much time. CT__SHORT of them take some 20 us, no longer than waking a
  * thread does; a quarter is enough for a team that was still awake when the last region began. Nothing that the answer decides may change
  * a result. */

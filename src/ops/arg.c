@@ -15,7 +15,7 @@ typedef struct reducing {
     const char *title;
 } reducing;
 
-enum { CHUNK = 256 /* bytes */, PART = 1 << 18, MAX_PARTS = 64 };
+enum { CHUNK = 256 /* bytes */, PART = 1 << 18 };
 
 typedef struct arg_params {
     int64_t axis; /* from the end: -1 is the last */
@@ -113,9 +113,7 @@ static bool arg_forward(const ct_call *c)
                 .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count, .n = x->dim[axis]};
     s.term = (ct__term){zero, 0, s.least ? -1 : 1};
     s.step = s.n * (int64_t)ct__size(x);
-    int64_t parts = s.count * s.step / PART;
-    parts = parts < 1 ? 1 : parts > MAX_PARTS ? MAX_PARTS : parts;
-    s.group = (s.count + parts - 1) / parts;
+    s.group = ct__share(s.count, s.count * s.step, PART);
     ct__count_pass(s.count * (s.step + 8));
     ct__parallel((s.count + s.group - 1) / s.group, run_part, &s);
     ct__release(rows);

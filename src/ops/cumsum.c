@@ -12,7 +12,7 @@
 #include "tensor/row.h"
 #include "tensor/stream.h"
 
-enum { TILE = 128, PART = 1 << 15, MAX_PARTS = 64 };
+enum { TILE = 128, PART = 1 << 15 };
 
 typedef struct cumsum_params {
     int64_t axis; /* from the end: -1 is the last */
@@ -91,9 +91,7 @@ static bool cumsum_forward(const ct_call *c)
     if (w.n == 1) return true;
     w.tiles = (w.inner + TILE - 1) / TILE;
     w.units = y->count / (w.n * w.inner) * w.tiles;
-    int64_t parts = y->count / PART;
-    parts = parts < 2 ? 1 : parts > MAX_PARTS ? MAX_PARTS : parts;
-    w.group = (w.units + parts - 1) / parts;
+    w.group = ct__share(w.units, y->count, PART);
     ct__parallel((w.units + w.group - 1) / w.group, run_part, &w);
     return true;
 }

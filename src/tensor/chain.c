@@ -14,7 +14,7 @@
 
 #include "tensor/stream.h"
 
-enum { SCRATCH = 64 * 1024, BLOCK_BYTES = 4 * 1024, PART = 1 << 16, MAX_PARTS = 64, LINE = 64, NO_SLOT = 255 };
+enum { SCRATCH = 64 * 1024, BLOCK_BYTES = 4 * 1024, PART = 1 << 16, LINE = 64, NO_SLOT = 255 };
 enum { FAR = 1 << 24 }; /* bytes that one run may touch before caches are of no use */
 
 /* A tensor that is not dense, with its axes joined where that is possible: read into a slot block by block. */
@@ -246,16 +246,12 @@ static void cut_blocks(plan *p)
     p->block = (int64_t)(p->slot_bytes / p->size);
 }
 
-/* Parts of whole blocks, at most MAX_PARTS and none of less than PART units of work. */
+/* Parts of whole blocks. */
 static int64_t cut_parts(plan *p)
 {
     int64_t cost = 0;
     for (int i = 0; i < p->c->steps; i++) cost += p->c->step[i].cost;
-    int64_t parts = p->count * cost / PART;
-    if (parts > MAX_PARTS) parts = MAX_PARTS;
-    if (parts < 1) parts = 1;
-    p->part = (p->count + parts - 1) / parts;
-    p->part = (p->part + p->block - 1) / p->block * p->block;
+    p->part = (ct__share(p->count, p->count * cost, PART) + p->block - 1) / p->block * p->block;
     return (p->count + p->part - 1) / p->part;
 }
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* PART: units of work, as in ct__is_short. */
-enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, PART = 1 << 16, MAX_PARTS = 64 };
+enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, PART = 1 << 16 };
 
 typedef struct plan {
     ct__kernel kernel;
@@ -188,11 +188,7 @@ static void choose_way(plan *p, ct_tensor *const *t)
 /* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */
 static void cut(plan *p, int64_t n, int64_t weight)
 {
-    int64_t parts = n * weight / PART;
-    if (parts > MAX_PARTS) parts = MAX_PARTS;
-    if (parts > n) parts = n;
-    if (parts < 1) parts = 1;
-    p->part = (n + parts - 1) / parts;
+    p->part = ct__share(n, n * weight, PART);
     if (p->rows == 1) p->part = (p->part + 63) / 64 * 64; /* whole cache lines */
     p->parts = (n + p->part - 1) / p->part;
 }

@@ -24,7 +24,7 @@ ct__row_kernel ct__row_kernel_of(ct__row_function function, ct_dtype dtype)
 }
 
 /* Elements, each of which costs an exponential or a division; but those of a dot product do not. */
-enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15, MAX_PARTS = 64 };
+enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15 };
 
 static bool is_short(const ct__row_job *job)
 {
@@ -73,10 +73,8 @@ void ct__run_rows(const ct__row_job *job)
         run_some_rows(job, w.kernel, 0, job->rows);
         return;
     }
-    int64_t parts = elements / ROW_PART < MAX_PARTS ? elements / ROW_PART : MAX_PARTS;
-    if (parts > job->rows) parts = job->rows;
-    w.group = (job->rows + parts - 1) / parts;
-    parts = (job->rows + w.group - 1) / w.group;
+    w.group = ct__share(job->rows, elements, ROW_PART);
+    const int64_t parts = (job->rows + w.group - 1) / w.group;
     if (parts > 1) ct__self.count.parallel_reductions++;
     ct__parallel(parts, run_row_group, &w);
 }
