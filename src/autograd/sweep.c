@@ -180,10 +180,21 @@ static bool pass(sweep *s, ct__node *n, int i, ct_tensor *const *g, ct_tensor *d
     return deliver(s, n->in[i].from, n->in[i].slot, dx);
 }
 
-static bool pass_zeros(sweep *s, ct__node *n)
+/* The same dx to all inputs. */
+static inline bool pass_all(sweep *s, ct__node *n, ct_tensor *const *g, ct_tensor *dx)
 {
     for (int i = 0; i < n->n_in; i++) {
-        if (wanted(s, &n->in[i]) && !pass(s, n, i, NULL, NULL)) return false;
+        if (wanted(s, &n->in[i]) && !pass(s, n, i, g, dx)) return false;
+    }
+    return true;
+}
+
+/* Is the derivative by each input the identity, as a sum's is? Then there is no call to rebuild for a rule. */
+static inline bool passes_on(const ct_op *op, int n_in)
+{
+    if (op->keeps || op->inputs == CT__VARIADIC || op->outputs > 1 || op->vjp_all || op->vjp_behind) return false;
+    for (int i = 0; i < n_in; i++) {
+        if (op->vjp[i] != ct__vjp_same) return false;
     }
     return true;
 }
@@ -330,16 +341,20 @@ static bool run(sweep *s, const work *w, ct_call *c)
 static bool step_back(sweep *s, work *w)
 {
     ct__node *n = w->node;
-    ct_call c;
-    ct_tensor *few[CT__FEW], *out[CT__MAX_OUTPUTS], **in = ct__operands_of(n->op, few, n->n_in);
-    if (!in) return false;
-    bool zero = !w->g[0];
-    for (int k = 1; k < n->n_out; k++) zero = zero && !w->g[k];
+    bool ok = false, zero = !w->g[0];
     ct__ad.file = n->file;
     ct__ad.line = n->line;
     ct__ad.rule = n->op;
-    const bool ok = ct__rebuild_call(&s->tour, n, &c, in, out) && (zero ? pass_zeros(s, n) : run(s, w, &c));
-    ct__operands_put(in, few, n->n_in);
+    if (passes_on(n->op, n->n_in)) {
+        ok = pass_all(s, n, w->g, w->g[0]);
+    } else {
+        ct_call c;
+        ct_tensor *few[CT__FEW], *out[CT__MAX_OUTPUTS], **in = ct__operands_of(n->op, few, n->n_in);
+        if (!in) return false;
+        for (int k = 1; k < n->n_out; k++) zero = zero && !w->g[k];
+        ok = ct__rebuild_call(&s->tour, n, &c, in, out) && (zero ? pass_all(s, n, NULL, NULL) : run(s, w, &c));
+        ct__operands_put(in, few, n->n_in);
+    }
     if (!ok && n->file) ct_here_error(n->file, n->line);
     if (ok && !s->tour.options.retain_graph) ct__node_drop_kept(n);
     return ok;
