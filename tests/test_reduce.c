@@ -594,6 +594,38 @@ static void long_rows_against_plain_loops(void **state)
     ct_set_threads(0);
 }
 
+/* Few different values, zeros of both signs, infinities and now and then NaN, at lengths around the vectors: the first extreme, or NaN. */
+static void places_among_equals_and_special_values(void **state)
+{
+    (void)state;
+    static const double values[] = {-1, 0, -0.0, 1, 1, -INFINITY, INFINITY, NAN};
+    static const int kinds[] = {2, 3, 5, 6, 7, 8}; /* how many of them take part */
+    for (int n = 1; n < 200; n += n < 70 ? 1 : 13) {
+        for (int k = 0; k < 12; k++) {
+            CT_SCOPE;
+            const ct_dtype dtype = k % 2 ? CT_F64 : CT_F32;
+            ct_tensor *x = ct_zeros(ct_shape(6, n), dtype);
+            for (int r = 0; r < 6; r++) {
+                for (int i = 0; i < n; i++) { /* the last kind is rare, so that it stands alone somewhere */
+                    const int last = kinds[k / 2] - 1;
+                    ct_set(x, ct_index(r, i), values[(i * 7 + r * 11 + i / 9) % 41 == 0 ? last : (i * 5 + r + i / 4) % last]);
+                }
+            }
+            ct_tensor *most = ct_argmax(x, 1, false), *least = ct_argmin(x, 1, false);
+            for (int r = 0; r < 6; r++) {
+                int top = 0, bottom = 0;
+                for (int i = 0; i < n; i++) {
+                    const double v = ct_get(x, ct_index(r, i)), t = ct_get(x, ct_index(r, top)), b = ct_get(x, ct_index(r, bottom));
+                    if (!isnan(t) && (isnan(v) || v > t)) top = i;
+                    if (!isnan(b) && (isnan(v) || v < b)) bottom = i;
+                }
+                assert_int_equal(ct_get(most, ct_index(r)), top);
+                assert_int_equal(ct_get(least, ct_index(r)), bottom);
+            }
+        }
+    }
+}
+
 static void running_sums(void **state)
 {
     (void)state;
@@ -670,6 +702,7 @@ int main(void)
         value_test(any_and_all_take_every_dtype),
         value_test(arg_takes_the_first),
         value_test(long_rows_against_plain_loops), value_test(running_sums),
+        value_test(places_among_equals_and_special_values), value_test(running_sums),
         value_test(wrong_axes_name_the_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /*
  * arg.c - argmax and argmin: where along an axis the first extreme element stands.
  *
- * The vectorised reduction gives the extreme of each block of a row (NaN if one is among them); then the first block that has the best is
- * searched for it. Another axis than the last is moved to the end in a copy.
+ * Of floats a kernel finds it in one pass, where the processor has one. Else the vectorised reduction gives the extreme of each block of a
+ * row (NaN if one is among them), and then the first block that has the best is searched for it. Another axis than the last is moved to the
+ * end in a copy.
  */
 #include "ops/axes.h"
 #include "ops/reduce.h"
@@ -40,6 +41,7 @@ static bool arg_shape(ct_call *c)
 }
 
 typedef struct search {
+    ct__placer place; /* NULL: none */
     const ct__reducer *extreme;
     ct__term term;
     ct_dtype dtype;
@@ -83,6 +85,7 @@ typedef struct search {
 
 static int64_t first_place(const search *s, const char *row)
 {
+    if (s->place) return s->place(row, s->n, s->least);
     switch (s->dtype) {
     case CT_F32: SEARCH(float)
     case CT_F64: SEARCH(double)
@@ -109,7 +112,7 @@ static bool arg_forward(const ct_call *c)
     if (x->count == 0) return true;
     ct_tensor *rows = ct__rows_of(r->title, x, 1u << axis);
     if (!rows) return false;
-    search s = {.extreme = ct__reducer_of(r->kind, x->dtype), .dtype = x->dtype, .least = r->kind == CT__MIN, .x = rows->data,
+    search s = {.place = ct__placer_of((ct_dtype)x->dtype), .extreme = ct__reducer_of(r->kind, x->dtype), .dtype = x->dtype, .least = r->kind == CT__MIN, .x = rows->data,
                 .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count, .n = x->dim[axis]};
     s.term = (ct__term){zero, 0, s.least ? -1 : 1};
     s.step = s.n * (int64_t)ct__size(x);

@@ -49,6 +49,11 @@ const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype)
     return &kernels_of_machine()->reducer[kind][dtype == CT_F64];
 }
 
+ct__placer ct__placer_of(ct_dtype dtype)
+{
+    return ct__is_float(dtype) ? kernels_of_machine()->placer[dtype == CT_F64] : NULL;
+}
+
 ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype)
 {
     if (kind == CT__SUM_WIDE || kind == CT__SQUARES) return CT_F64;

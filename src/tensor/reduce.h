@@ -53,8 +53,12 @@ typedef struct ct__reducer {
     void (*columns)(const char *const *row, int64_t count, int64_t n, const ct__term *t, char *out);
 } ct__reducer;
 
+/* The first k where x_k is the largest (the smallest), or NaN; n >= 1. */
+typedef int64_t (*ct__placer)(const void *x, int64_t n, bool least);
+
 typedef struct ct__reduce_kernels {
     ct__reducer reducer[CT__REDUCTIONS][2]; /* f32, f64; but CT__PROD */
+    ct__placer placer[2]; /* f32, f64; NULL: none */
 } ct__reduce_kernels;
 
 extern const ct__reducer ct__reduce_plain[CT__REDUCTIONS][CT_DTYPES]; /* of integers, and CT__PROD */
@@ -69,5 +73,6 @@ extern const ct__reduce_kernels ct__reduce_kernels_avx2, ct__reduce_kernels_avx5
 #endif
 /* The one for a kind and dtype on the processor at hand. */
 const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype);
+ct__placer ct__placer_of(ct_dtype dtype); /* NULL: there is none */
 
 #endif

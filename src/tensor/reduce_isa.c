@@ -218,6 +218,70 @@ LIKE(larger_f64x4, f64x4, __m256d, pd)
 #include "tensor/reduce_kernel.h"
 #undef JOIN
 
+/* ---- where the largest stands ---- */
+
+/* With AVX-512 alone: where there are but 16 registers, and no masks, finding the largest and then looking for it takes less. */
+#if defined __AVX512VL__
+/* a in the lanes where the mask is set, else b. */
+#define CHOOSE(I, V, mask, a, b) ((V)(((I)(a) & (mask)) | ((I)(b) & ~(mask))))
+/* Each lane of four vectors keeps its largest and the turn in which it came: the first of equals, since an equal one takes no place. Then
+ * the four are joined, and the lanes, by value and among equals by place. NaN, which compares with nothing, is only noted, and looked for
+ * if there was one. */
+#define PLACER(name, T, V, I, TURN)                                                                                            \
+    static int64_t name(const void *data, int64_t n, bool least)                                                               \
+    {                                                                                                                          \
+        typedef TURN I __attribute__((vector_size(32)));                                                                       \
+        enum { W = 32 / sizeof(T), ALL = 4 * W };                                                                              \
+        const T *x = data, flip = least ? -1 : 1;                                                                              \
+        T value[W], most = -(T)INFINITY;                                                                                       \
+        TURN vectors[W], nans[W];                                                                                              \
+        V best[4];                                                                                                             \
+        I at[4], turn, wrong;                                                                                                  \
+        int64_t i = 0, place = 0;                                                                                              \
+        bool nan = false;                                                                                                      \
+        memset(at, 0, sizeof at);                                                                                              \
+        turn = wrong = at[0];                                                                                                  \
+        _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) best[j] = (V){0} - (T)INFINITY;                                    \
+        for (; i + ALL <= n; i += ALL) {                                                                                       \
+            for (int k = 0; k < 128; k += 64) __builtin_prefetch((const char *)(x + i) + k + CT__AHEAD);                       \
+            _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) {                                                              \
+                const V v = VECTOR_AT(V, x + i + j * W, 0) * flip;                                                             \
+                const I higher = v > best[j];                                                                                  \
+                wrong |= v != v;                                                                                               \
+                best[j] = CHOOSE(I, V, higher, v, best[j]);                                                                    \
+                at[j] = CHOOSE(I, I, higher, turn, at[j]);                                                                     \
+            }                                                                                                                  \
+            turn += 4; /* in vectors */                                                                                        \
+        }                                                                                                                      \
+        _Pragma("GCC unroll 4") for (int j = 1; j < 4; j++) {                                                                  \
+            const I here = at[j] + j, higher = (best[j] > best[0]) | ((best[j] == best[0]) & (here < at[0]));                  \
+            best[0] = CHOOSE(I, V, higher, best[j], best[0]);                                                                  \
+            at[0] = CHOOSE(I, I, higher, here, at[0]);                                                                         \
+        }                                                                                                                      \
+        memcpy(value, best, sizeof value);                                                                                     \
+        memcpy(vectors, at, sizeof vectors);                                                                                   \
+        memcpy(nans, &wrong, sizeof nans);                                                                                     \
+        for (int k = 0; k < W && i > 0; k++) {                                                                                 \
+            const int64_t here = (int64_t)vectors[k] * W + k;                                                                  \
+            nan = nan || nans[k];                                                                                              \
+            if (k > 0 && !(value[k] > most || (value[k] == most && here < place))) continue;                                   \
+            most = value[k];                                                                                                   \
+            place = here;                                                                                                      \
+        }                                                                                                                      \
+        for (; i < n; i++) {                                                                                                   \
+            const T v = x[i] * flip;                                                                                           \
+            nan = nan || v != v;                                                                                               \
+            if (v > most) most = v, place = i;                                                                                 \
+        }                                                                                                                      \
+        for (i = 0; nan; i++) {                                                                                                \
+            if (x[i] != x[i]) return i;                                                                                        \
+        }                                                                                                                      \
+        return place;                                                                                                          \
+    }
+PLACER(place_f32, float, f32x8, turns_f32, int32_t)
+PLACER(place_f64, double, f64x4, turns_f64, int64_t)
+#endif
+
 /* ---- the table ---- */
 
 #define ENTRY(name) {rows_##name, columns_##name}
@@ -229,4 +293,7 @@ const ct__reduce_kernels CT__CONCAT(ct__reduce_kernels_, CT__ISA) = {
                 [CT__MIN] = FLOATS(max),
                 [CT__SUM_WIDE] = {ENTRY(wide_f32), ENTRY(sum_f64)},
                 [CT__SQUARES] = FLOATS(squares)},
+#if defined __AVX512VL__
+    .placer = {place_f32, place_f64},
+#endif
 };
