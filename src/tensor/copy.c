@@ -178,17 +178,6 @@ typedef struct span {
     int64_t bytes, part;
 } span;
 
-static inline void stream(char *to, const char *from, int64_t bytes)
-{
-    const int64_t lead = -(int64_t)((uintptr_t)to & 63) & 63, head = lead < bytes ? lead : bytes;
-    const int64_t lines = (bytes - head) / 64 * 64;
-    if (head) memcpy(to, from, (size_t)head);
-    ct__stream_lines(to + head, from + head, lines);
-    if (head + lines < bytes) memcpy(to + head + lines, from + head + lines, (size_t)(bytes - head - lines));
-}
-
-void ct__stream(char *to, const char *from, int64_t bytes) { stream(to, from, bytes); }
-
 /* Straight past the caches: no kernel, no buffer. */
 static void copy_part(void *context, int64_t part)
 {
@@ -196,7 +185,7 @@ static void copy_part(void *context, int64_t part)
     const int64_t first = part * s->part, end = least(first + s->part, s->bytes);
     for (int64_t i = first; i < end; i += 64) {
         __builtin_prefetch(s->from + i + AHEAD);
-        stream(s->to + i, s->from + i, least(end - i, 64));
+        ct__stream(s->to + i, s->from + i, least(end - i, 64));
     }
     ct__stream_end();
 }

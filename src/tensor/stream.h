@@ -39,8 +39,15 @@ static inline void ct__stream_lines(char *to, const char *from, int64_t bytes)
 #endif
 }
 
-/* Copies bytes that are in cache, past the caches where lines are whole (copy.c). */
-void ct__stream(char *to, const char *from, int64_t bytes);
+/* Copies bytes that are in cache, past the caches where lines are whole. */
+static inline void ct__stream(char *to, const char *from, int64_t bytes)
+{
+    const int64_t lead = -(int64_t)((uintptr_t)to & 63) & 63, head = lead < bytes ? lead : bytes;
+    const int64_t lines = (bytes - head) / 64 * 64;
+    if (head) memcpy(to, from, (size_t)head);
+    ct__stream_lines(to + head, from + head, lines);
+    if (head + lines < bytes) memcpy(to + head + lines, from + head + lines, (size_t)(bytes - head - lines));
+}
 
 /* Makes what a thread streamed visible to the others; once, after the last of its stores. */
 static inline void ct__stream_end(void)
