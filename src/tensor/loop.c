@@ -55,7 +55,8 @@ static void collapse(plan *p, ct_tensor *const *t)
     {                                                                                                                  \
         TYPE *d = (TYPE *)(void *)to;                                                                                  \
         const TYPE *s = (const TYPE *)(const void *)from;                                                              \
-        for (int64_t i = 0; i < n; i++) d[i * to_stride] = s[i * from_stride];                                         \
+        if (to_stride == 1 && from_stride == -1) for (int64_t i = 0; i < n; i++) d[i] = s[-i];                         \
+        else for (int64_t i = 0; i < n; i++) d[i * to_stride] = s[i * from_stride];                                    \
     }
 
 static void strided_copy(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n, size_t size)
@@ -65,15 +66,17 @@ static void strided_copy(char *to, int64_t to_stride, const char *from, int64_t 
     else GATHER(uint8_t)
 }
 
-/* Writes m elements of the result past the caches, line by line, and fetches meanwhile what the next block will read. */
-static void stream_block(const plan *p, char *to, char *const *at, int64_t m)
+/* Writes m elements of the result past the caches, line by line, and fetches meanwhile what the next block will read: what follows in
+ * the row or, where this ends it, the row after it. */
+static void stream_block(const plan *p, char *to, char *const *at, int64_t m, char *const *base, bool ends)
 {
     const char *ahead[CT__MAX_OPERANDS];
     int64_t step[CT__MAX_OPERANDS];
     int count = 0;
     for (int k = 1; k < p->count; k++) {
         if (!p->from_memory[k]) continue;
-        ahead[count] = at[k] + m * (int64_t)p->size[k];
+        const bool leaps = ends && p->rank > 1;
+        ahead[count] = leaps ? base[k] + p->stride[k][p->rank - 2] * (int64_t)p->size[k] : at[k] + m * (int64_t)p->size[k];
         step[count++] = 64 * (int64_t)p->size[k] / (int64_t)p->size[0];
     }
     const int64_t bytes = m * (int64_t)p->size[0];
@@ -94,7 +97,7 @@ static void stream_row(const plan *p, char *const *base, int64_t n)
         const int64_t m = n - i < block ? n - i : block;
         for (int k = 1; k < p->count; k++) at[k] = base[k] + i * (int64_t)p->size[k];
         p->kernel(m, at, p->params);
-        stream_block(p, base[0] + i * (int64_t)p->size[0], at, m);
+        stream_block(p, base[0] + i * (int64_t)p->size[0], at, m, base, i + m == n);
     }
 }
 
@@ -120,7 +123,7 @@ static void gather_row(const plan *p, char *const *base, int64_t n)
             const int64_t s = p->stride[k][inner];
             char *to = base[k] + i * s * (int64_t)p->size[k];
             if (s != 1) strided_copy(to, s, buffer[k], 1, m, p->size[k]);
-            else if (p->stream) stream_block(p, to, at, m);
+            else if (p->stream) stream_block(p, to, at, m, base, i + m == n);
         }
     }
 }
