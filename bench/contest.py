@@ -126,7 +126,9 @@ def find_peers(openblas, folder):
         probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
         if interpreter and subprocess.run([interpreter, "-c", probe], stderr=subprocess.DEVNULL).returncode == 0:
             found.append((name, [interpreter, HERE / "peers.py", name]))
-    if os.environ.get("COTANGENT_KANN") and openblas:
+    if os.environ.get("COTANGENT_KANN") and not openblas:
+        print("KANN takes no part: there is no OpenBLAS for it", file=sys.stderr)
+    elif os.environ.get("COTANGENT_KANN"):
         program = build_kann(os.environ["COTANGENT_KANN"], folder / "kann")
         found += [("kann", [program, "--openblas", openblas])] if program else []
     return found

@@ -113,6 +113,7 @@ static double run_for(double seconds, double *processor, long *count)
 static void use_own_threads(bool own)
 {
     set_threads(own ? 1 : threads);
+    kann_mt(net, 0, 0); /* it does not take back what it made before */
     kann_mt(net, own ? threads : 1, row->batch);
 }
 

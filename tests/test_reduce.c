@@ -702,7 +702,7 @@ int main(void)
         value_test(any_and_all_take_every_dtype),
         value_test(arg_takes_the_first),
         value_test(long_rows_against_plain_loops), value_test(running_sums),
-        value_test(places_among_equals_and_special_values), value_test(running_sums),
+        value_test(places_among_equals_and_special_values),
         value_test(wrong_axes_name_the_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,8 +178,14 @@ static void values_beside_plain_loops(void **state)
     }
 }
 
+static bool same_bits(ct_tensor *a, ct_tensor *b)
+{
+    const size_t bytes = (size_t)ct_count_of(a) * ct_dtype_size(ct_dtype_of(a));
+    return memcmp(ct_data(ct_contiguous(a)), ct_data(ct_contiguous(b)), bytes) == 0;
+}
+
 /* Running sums are sums in f64: those of f32 are off by their own rounding, those of f64 by a rounding of the largest sum so far for
- * each addition that waits for the last, one in at most 8 elements. Rows, and views that must be copied first. */
+ * each element. Rows, and views that must be copied first. */
 static void running_sums_beside_plain_loops(void **state)
 {
     (void)state;
@@ -199,6 +205,27 @@ static void running_sums_beside_plain_loops(void **state)
                 assert_true(error <= (l % 2 ? (double)i * 0x1p-53L * most : 0x1p-24L * fabsl(sum) + (double)n * 0x1p-53L * most));
             }
         }
+    }
+}
+
+/* Sums of numbers that are not negative never fall, as rounding is monotonic where each is made of the one before it (f64; of f32 the sums
+ * are exact but for a few in 2^29); the sums of the first part of a row are the first part of its sums; and a column's are those of a row. */
+static void running_sums_never_fall_and_do_not_depend_on_what_follows(void **state)
+{
+    (void)state;
+    enum { N = 1003 };
+    for (int k = 0; k < 2; k++) {
+        CT_SCOPE;
+        const ct_dtype dtype = k ? CT_F64 : CT_F32;
+        ct_tensor *x = ct_softmax(ct_mul(ct_normal(ct_shape(7, N), 0, 1, dtype), ct_scalar(6)), 1), *y = ct_cumsum(x, 1);
+        for (int r = 0; r < 7; r++) {
+            for (int i = 1; i < N; i++) assert_true(ct_get(y, ct_index(r, i)) >= ct_get(y, ct_index(r, i - 1)));
+        }
+        for (int n = 1; n < N; n += n < 20 ? 1 : 97) {
+            ct_tensor *part = ct_cumsum(ct_contiguous(ct_slice(x, 1, 0, n, 1)), 1);
+            assert_true(same_bits(part, ct_slice(y, 1, 0, n, 1)));
+        }
+        if (k) assert_true(same_bits(ct_transpose(ct_cumsum(ct_contiguous(ct_transpose(x)), 0)), y));
     }
 }
 
@@ -305,12 +332,6 @@ static void cross_entropy_of_every_kind_of_index(void **state)
 
 /* ---- bits --------------------------------------------------------------------------------------------- */
 
-static bool same_bits(ct_tensor *a, ct_tensor *b)
-{
-    const size_t bytes = (size_t)ct_count_of(a) * ct_dtype_size(ct_dtype_of(a));
-    return memcmp(ct_data(ct_contiguous(a)), ct_data(ct_contiguous(b)), bytes) == 0;
-}
-
 /* y and the gradient of x, of the rows from .. to-1. */
 static void some(const function *f, ct_tensor *x, ct_tensor *u, int64_t from, int64_t to, ct_tensor **y, ct_tensor **g)
 {
@@ -396,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         row_test(values_beside_plain_loops),
         row_test(running_sums_beside_plain_loops),
+        row_test(running_sums_never_fall_and_do_not_depend_on_what_follows),
         row_test(small_probabilities),
         row_test(layer_norm_far_from_zero),
         row_test(gradients_beside_their_formulas),

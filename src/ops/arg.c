@@ -85,7 +85,7 @@ typedef struct search {
 
 static int64_t first_place(const search *s, const char *row)
 {
-    if (s->place) return s->place(row, s->n, s->least);
+    if (s->place && s->n < INT64_C(1) << 33) return s->place(row, s->n, s->least);
     switch (s->dtype) {
     case CT_F32: SEARCH(float)
     case CT_F64: SEARCH(double)
@@ -112,8 +112,9 @@ static bool arg_forward(const ct_call *c)
     if (x->count == 0) return true;
     ct_tensor *rows = ct__rows_of(r->title, x, 1u << axis);
     if (!rows) return false;
-    search s = {.place = ct__placer_of((ct_dtype)x->dtype), .extreme = ct__reducer_of(r->kind, x->dtype), .dtype = x->dtype, .least = r->kind == CT__MIN, .x = rows->data,
-                .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count, .n = x->dim[axis]};
+    search s = {.place = ct__placer_of((ct_dtype)x->dtype), .extreme = ct__reducer_of(r->kind, x->dtype), .dtype = x->dtype,
+                .least = r->kind == CT__MIN, .x = rows->data, .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count,
+                .n = x->dim[axis]};
     s.term = (ct__term){zero, 0, s.least ? -1 : 1};
     s.step = s.n * (int64_t)ct__size(x);
     s.group = ct__share(s.count, s.count * s.step, PART);

@@ -25,11 +25,50 @@ static bool cumsum_shape(ct_call *c)
     return true;
 }
 
-static void run_integers(const char *from, char *to, int64_t n)
+/* y = running sums of rows of x, which may be y. Of four rows side by side, since each sum waits for the last; then of one. */
+#define RUNNING_ROWS(T, SUM)                                                                                           \
+    {                                                                                                                  \
+        const T *x = (const T *)(const void *)from;                                                                    \
+        T *y = (T *)(void *)to;                                                                                        \
+        for (; rows >= 4; rows -= 4, x += 4 * n, y += 4 * n) {                                                         \
+            SUM a = 0, b = 0, c = 0, d = 0;                                                                            \
+            for (int64_t k = 0; k < n; k++) {                                                                          \
+                y[k] = (T)(a += (SUM)x[k]);                                                                            \
+                y[k + n] = (T)(b += (SUM)x[k + n]);                                                                    \
+                y[k + 2 * n] = (T)(c += (SUM)x[k + 2 * n]);                                                            \
+                y[k + 3 * n] = (T)(d += (SUM)x[k + 3 * n]);                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; rows > 0; rows--, x += n, y += n) {                                                                     \
+            SUM sum = 0;                                                                                               \
+            for (int64_t k = 0; k < n; k++) y[k] = (T)(sum += (SUM)x[k]);                                              \
+        }                                                                                                              \
+    }
+
+/* The same of f32 by a kernel; where y is to go past the caches, in pieces of whole vectors through one that stays there. */
+static void run_by_kernel(ct__row_kernel kernel, const char *x, char *y, int64_t n, int64_t rows, bool far)
 {
-    const uint64_t *x = (const uint64_t *)(const void *)from; /* i64, which wraps */
-    uint64_t *y = (uint64_t *)(void *)to, sum = 0;
-    for (int64_t i = 0; i < n; i++) y[i] = sum += x[i];
+    enum { PIECE = 4096 };
+    _Alignas(64) char piece[PIECE];
+    const int64_t row = n * 4, most = far ? PIECE : row;
+    for (; rows > 0; rows--, x += row, y += row) {
+        double sum = 0;
+        for (int64_t i = 0, m; i < row; i += m) {
+            m = row - i < most ? row - i : most;
+            kernel(1, m / 4, (char *[]){far ? piece : y + i, (char *)(uintptr_t)(x + i), (char *)&sum});
+            if (far) ct__stream(y + i, piece, m);
+        }
+    }
+    if (far) ct__stream_end();
+}
+
+static void run_rows(ct_dtype dtype, const char *from, char *to, int64_t n, int64_t rows, bool far)
+{
+    const ct__row_kernel kernel = dtype == CT_F32 ? ct__row_kernel_of(CT__RUNNING_SUM, CT_F32) : NULL;
+    if (kernel) run_by_kernel(kernel, from, to, n, rows, far);
+    else if (dtype == CT_F32) RUNNING_ROWS(float, double)
+    else if (dtype == CT_F64) RUNNING_ROWS(double, double)
+    else RUNNING_ROWS(uint64_t, uint64_t) /* i64, which wraps */
 }
 
 /* n rows of `width` running sums, `step` elements apart. */
@@ -39,7 +78,7 @@ static void run_integers(const char *from, char *to, int64_t n)
         T *y = (T *)(void *)to;                                                                                        \
         SUM sum[TILE] = {0};                                                                                           \
         for (int64_t k = 0; k < n; k++, x += step, y += step) {                                                        \
-            for (int64_t i = 0; i < width; i += 64 / (int64_t)sizeof(T)) {                                             \
+            for (int64_t i = 0; width > 16 && i < width; i += 64 / (int64_t)sizeof(T)) {                                             \
                 __builtin_prefetch(x + ROWS_AHEAD * step + i);                                                         \
                 __builtin_prefetch(y + ROWS_AHEAD * step + i, 1);                                                      \
             }                                                                                                          \
@@ -64,19 +103,14 @@ static void run_part(void *context, int64_t part)
 {
     const work *w = context;
     const int64_t end = (part + 1) * w->group < w->units ? (part + 1) * w->group : w->units;
+    const int64_t size = (int64_t)ct__size(w->y), first = part * w->group;
     if (w->inner == 1) {
-        const ct_dtype dtype = (ct_dtype)w->y->dtype;
-        const int64_t row = w->n * (int64_t)ct__size(w->y);
-        const bool far = w->x != w->y->data && ct__streams(w->y->count / w->n * row);
-        for (int64_t u = part * w->group; u < end; u++) {
-            if (dtype == CT_I64) run_integers(w->x + u * row, w->y->data + u * row, w->n);
-            else ct__running_sum(dtype, w->x + u * row, w->y->data + u * row, w->n, far);
-        }
-        if (far) ct__stream_end();
+        const int64_t at = first * w->n * size;
+        const bool far = w->x != w->y->data && ct__streams(w->y->count * size);
+        run_rows((ct_dtype)w->y->dtype, w->x + at, w->y->data + at, w->n, end - first, far);
         return;
     }
-    const int64_t size = (int64_t)ct__size(w->y);
-    for (int64_t u = part * w->group; u < end; u++) {
+    for (int64_t u = first; u < end; u++) {
         const int64_t from = u % w->tiles * TILE, width = w->inner - from < TILE ? w->inner - from : TILE;
         const int64_t at = u / w->tiles * w->n * w->inner + from;
         run_tile((ct_dtype)w->y->dtype, w->x + at * size, w->y->data + at * size, w->n, w->inner, width);

@@ -53,11 +53,12 @@ ct_tensor *ct_scalar(double value)
 static void fill_sequence(ct_tensor *t, double start, double step)
 {
     enum { BLOCK = 256 };
-    double block[BLOCK], place = 0; /* exact, and no integer to be converted */
+    double block[BLOCK], place[BLOCK]; /* so that no integer is converted for each */
+    for (int j = 0; j < BLOCK; j++) place[j] = j;
     const ct__kernel cast = ct__cast_kernel(t->dtype, CT_F64);
     for (int64_t i = 0; i < t->count; i += BLOCK) {
         const int64_t n = t->count - i < BLOCK ? t->count - i : BLOCK;
-        for (int64_t j = 0; j < n; j++, place++) block[j] = start + place * step;
+        for (int64_t j = 0; j < n; j++) block[j] = start + ((double)i + place[j]) * step;
         char *const p[] = {t->data + i * (int64_t)ct__size(t), (char *)block};
         cast(n, p, NULL);
     }

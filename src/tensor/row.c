@@ -4,7 +4,6 @@
  * Invariant: a row's result depends on that row alone, so neither its place nor the number of threads changes a bit.
  */
 #include "tensor/row.h"
-#include "tensor/stream.h"
 
 #include <string.h>
 
@@ -77,20 +76,6 @@ void ct__run_rows(const ct__row_job *job)
     const int64_t parts = (job->rows + w.group - 1) / w.group;
     if (parts > 1) ct__self.count.parallel_reductions++;
     ct__parallel(parts, run_row_group, &w);
-}
-
-void ct__running_sum(ct_dtype dtype, const char *x, char *y, int64_t n, bool far)
-{
-    enum { PIECE = 4096 }; /* bytes, which stay in cache */
-    char piece[PIECE];
-    double sum = 0;
-    const ct__row_kernel run = ct__row_kernel_of(CT__RUNNING_SUM, dtype);
-    const int64_t size = dtype == CT_F32 ? 4 : 8, most = far ? PIECE / size : n;
-    for (int64_t m; n > 0; n -= m, x += m * size, y += m * size) {
-        m = n < most ? n : most;
-        run(1, m, (char *[]){far ? piece : y, (char *)(uintptr_t)x, (char *)&sum});
-        if (far) ct__stream(y, piece, m * size);
-    }
 }
 
 /* The axes of t in the order of rows, as a view with a reference of the caller's. */

@@ -26,7 +26,8 @@ typedef enum ct__row_function {
     CT__ROW_ADD,        /* x: adds it to the result */
     CT__ROW_DOT,        /* x, v: <x, v>; the result is [rows], v is [n] */
     CT__ROWS_COMBINED,  /* x, v, step: the sum of v_k x_k, where rows of x are the i64 step apart; the result is [n], v is [rows] */
-    CT__RUNNING_SUM,    /* x, sum: y_i = sum + x_0 + .. + x_i; the f64 sum becomes the last; y may be x. A row at a time */
+    CT__RUNNING_SUM,    /* x, sum: y_i = sum + x_0 + .. + x_i of one row, or of whole vectors of it; the f64 sum becomes the last; y may
+                         * be x. Of f32, and not for every instruction set: may be NULL */
     CT__ROW_FUNCTIONS
 } ct__row_function;
 
@@ -43,9 +44,6 @@ typedef struct ct__row_job {
 void ct__run_rows(const ct__row_job *job);
 /* The function itself, for drivers of their own. */
 ct__row_kernel ct__row_kernel_of(ct__row_function function, ct_dtype dtype);
-
-/* y = running sums of a row of x, which may be y; where that is far, past the caches: ct__stream_end after the last one. */
-void ct__running_sum(ct_dtype dtype, const char *x, char *y, int64_t n, bool far);
 
 /* x as contiguous rows: the axes that are kept in front, those of `mask` behind them. x itself where it is that already, else a
  * copy; in any case a reference of the caller's, to be released. NULL with an error. */

@@ -18,33 +18,6 @@
 
 #define APART __attribute__((noinline))
 
-/* Running sums over the lanes of a vector of f64, in steps of 1, 2, 4 lanes. SUMS, its lanes, one value in all, the last in all. */
-#if defined __AVX512F__
-#define SUMS __m512d
-#define SUMS_LANES 8
-#define SUMS_OF(x) _mm512_set1_pd(x)
-#define SUMS_LAST(s) _mm512_permutexvar_pd(_mm512_set1_epi64(7), s)
-CT__INLINE __m512d running(__m512d x)
-{
-    const __m512i zero = _mm512_setzero_si512();
-#define UP(x, n) _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(x), zero, 8 - (n)))
-    x += UP(x, 1);
-    x += UP(x, 2);
-    return x + UP(x, 4);
-#undef UP
-}
-#elif defined __AVX2__ && defined __FMA__
-#define SUMS __m256d
-#define SUMS_LANES 4
-#define SUMS_OF(x) _mm256_set1_pd(x)
-#define SUMS_LAST(s) _mm256_permute4x64_pd(s, 0xff)
-CT__INLINE __m256d running(__m256d x)
-{
-    x += _mm256_shuffle_pd(_mm256_permute2f128_pd(x, x, 0x08), x, 0x5); /* 0, x_0, x_1, x_2 */
-    return x + _mm256_permute2f128_pd(x, x, 0x08);                      /* 0, 0, x_0, x_1 */
-}
-#endif
-
 #if defined __AVX512F__
 #include <immintrin.h>
 #define BITS(n) ((1u << (n)) - 1u)
@@ -114,8 +87,6 @@ CT__INLINE float exp_parts_f32(float x, N *n)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_ps_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_ps(x)
 #define GREATEST_OF(x) _mm512_reduce_max_ps(x)
-#define WIDE(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
-#define STORE_WIDE(p, s) _mm256_storeu_ps(p, _mm512_cvtpd_ps(s))
 CT__INLINE void scale_f32(float *y, const N *n)
 {
     STORE(y, _mm512_scalef_ps(LOAD(y), _mm512_cvtepi32_ps(_mm512_loadu_si512(n))));
@@ -133,8 +104,6 @@ CT__INLINE void scale_f32(float *y, const N *n)
 #define GREATER(a, b) _mm256_max_ps(a, b)
 #define LESSER(a, b) _mm256_min_ps(a, b)
 #define ZEROS(x) __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, SPREAD(0), _CMP_EQ_OQ)))
-#define WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
-#define STORE_WIDE(p, s) _mm_storeu_ps(p, _mm256_cvtpd_ps(s))
 #define SUM_OF(x) sum_lanes_f32(x)
 #define GREATEST_OF(x) max_lanes_f32(x)
 #else
@@ -175,8 +144,6 @@ CT__INLINE double exp_parts_f64(double x, N *n)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_pd_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_pd(x)
 #define GREATEST_OF(x) _mm512_reduce_max_pd(x)
-#define WIDE(p) LOAD(p)
-#define STORE_WIDE(p, s) STORE(p, s)
 CT__INLINE void scale_f64(double *y, const N *n)
 {
     STORE(y, _mm512_scalef_pd(LOAD(y), _mm512_cvtepi64_pd(_mm512_loadu_si512(n))));
@@ -194,8 +161,6 @@ CT__INLINE void scale_f64(double *y, const N *n)
 #define GREATER(a, b) _mm256_max_pd(a, b)
 #define LESSER(a, b) _mm256_min_pd(a, b)
 #define ZEROS(x) __builtin_popcount((unsigned)_mm256_movemask_pd(_mm256_cmp_pd(x, SPREAD(0), _CMP_EQ_OQ)))
-#define WIDE(p) LOAD(p)
-#define STORE_WIDE(p, s) STORE(p, s)
 #define SUM_OF(x) sum_lanes_f64(x)
 #define GREATEST_OF(x) max_lanes_f64(x)
 #else
@@ -207,6 +172,66 @@ CT__INLINE void scale_f64(double *y, const N *n)
 #define M vector_i64
 #endif
 #include "tensor/row_kernel.h"
+
+/* ---- running sums of f32 ---- */
+
+/* In f64, where most sums of f32 are exact. Within a vector they are made in steps of 1, 2, 4 lanes; what stands before it is added to all
+ * of them, so that only that addition waits for the last. A rest is filled up with zeros: so an element's bits depend on those before it
+ * alone. (Sums of f64 are made one after the other: in another order rounding would let sums of positive numbers fall.) */
+#if defined __AVX512F__
+#define SUMS __m512d
+#define SUMS_OF(x) _mm512_set1_pd(x)
+#define SUMS_LAST(s) _mm512_permutexvar_pd(_mm512_set1_epi64(7), s)
+#define WIDE(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
+#define STORE_WIDE(p, s) _mm256_storeu_ps(p, _mm512_cvtpd_ps(s))
+CT__INLINE __m512d running(__m512d x)
+{
+    const __m512i zero = _mm512_setzero_si512();
+#define UP(x, n) _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(x), zero, 8 - (n)))
+    x += UP(x, 1);
+    x += UP(x, 2);
+    return x + UP(x, 4);
+#undef UP
+}
+#elif defined __AVX2__ && defined __FMA__
+#define SUMS __m256d
+#define SUMS_OF(x) _mm256_set1_pd(x)
+#define SUMS_LAST(s) _mm256_permute4x64_pd(s, 0xff)
+#define WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define STORE_WIDE(p, s) _mm_storeu_ps(p, _mm256_cvtpd_ps(s))
+CT__INLINE __m256d running(__m256d x)
+{
+    x += _mm256_shuffle_pd(_mm256_permute2f128_pd(x, x, 0x08), x, 0x5); /* 0, x_0, x_1, x_2 */
+    return x + _mm256_permute2f128_pd(x, x, 0x08);                      /* 0, 0, x_0, x_1 */
+}
+#endif
+
+#ifdef SUMS
+static void running_sum(int64_t rows, int64_t n, char *const *p)
+{
+    enum { W = sizeof(SUMS) / sizeof(double) };
+    float *y = (float *)(void *)p[0];
+    const float *x = (const float *)(const void *)p[1];
+    SUMS before = SUMS_OF(*(double *)(void *)p[2]);
+    int64_t i = 0;
+    (void)rows; /* one: the next would begin anew */
+    for (; i + W <= n; i += W) {
+        const SUMS s = running(WIDE(x + i));
+        if (i % 16 == 0) __builtin_prefetch((const char *)(x + i) + CT__AHEAD);
+        STORE_WIDE(y + i, before + s);
+        before = before + SUMS_LAST(s);
+    }
+    if (i < n) {
+        float rest[W] = {0};
+        memcpy(rest, x + i, (size_t)(n - i) * sizeof *x);
+        STORE_WIDE(rest, before + running(WIDE(rest)));
+        memcpy(y + i, rest, (size_t)(n - i) * sizeof *x);
+    }
+    *(double *)(void *)p[2] = before[0];
+}
+#else
+#define running_sum NULL
+#endif
 
 /* ---- the table ---- */
 
@@ -226,5 +251,5 @@ const ct__row_kernels CT__CONCAT(ct__row_kernels_, CT__ISA) = {
            [CT__ROW_ADD] = ROW(add_row),
            [CT__ROW_DOT] = ROW(row_dot),
            [CT__ROWS_COMBINED] = ROW(rows_combined),
-           [CT__RUNNING_SUM] = ROW(running_sum)},
+           [CT__RUNNING_SUM] = {running_sum, NULL}},
 };

@@ -11,7 +11,6 @@
  *     GREATER, LESSER(a, b)  b where one of them is NaN
  *     ZEROS(x)               how many lanes are 0
  *     SUM_OF, GREATEST_OF(x) over its lanes; the latter of a vector without NaN
- *     WIDE(p), STORE_WIDE(p, s)   to and from SUMS_LANES of f64; only where there are SUMS (row_isa.c)
  *
  * A row is read from cache a few times and nothing is stored in between. Its sums run in lanes that are joined at its end, so an
  * element's result depends on its own row alone, wherever that stands. A last vector that is not whole is filled up with what
@@ -581,30 +580,6 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
     EACH(rows * n, STORE(y + i, LOAD(y + i) + LOAD(x + i)), STORE_LAST(y + i, LOAD_LAST(y + i) + LOAD_LAST(x + i)));
 }
 
-/* ---- running sums ---- */
-
-/* p: y, x, and the sum of all that stands before x, which ends as the last y in full */
-static void NAME(running_sum)(int64_t rows, int64_t n, char *const *p)
-{
-    T *y = (T *)(void *)p[0];
-    const T *x = (const T *)(const void *)p[1];
-    double sum = *(double *)(void *)p[2];
-    int64_t i = 0;
-    (void)rows; /* one: the next would begin anew */
-#ifdef SUMS
-    SUMS before = SUMS_OF(sum); /* waits for nothing but its own last addition */
-    for (; i + SUMS_LANES <= n; i += SUMS_LANES) {
-        const SUMS s = running(WIDE(x + i));
-        if (i % (64 / (int)sizeof(T)) == 0) __builtin_prefetch(x + i + CT__AHEAD / sizeof(T));
-        STORE_WIDE(y + i, before + s);
-        before = before + SUMS_LAST(s);
-    }
-    sum = before[0];
-#endif
-    for (; i < n; i++) y[i] = (T)(sum += (double)x[i]);
-    *(double *)(void *)p[2] = sum;
-}
-
 #undef LOAD_LAST
 #undef LOAD_LAST_X
 #undef STORE_LAST
@@ -635,8 +610,6 @@ static void NAME(running_sum)(int64_t rows, int64_t n, char *const *p)
 #ifdef M
 #undef M
 #else
-#undef WIDE
-#undef STORE_WIDE
 #undef SPREAD
 #undef LOAD
 #undef STORE
