@@ -75,8 +75,9 @@ static void stream_block(const plan *p, char *to, char *const *at, int64_t m, ch
     int count = 0;
     for (int k = 1; k < p->count; k++) {
         if (!p->from_memory[k]) continue;
-        const bool leaps = ends && p->rank > 1;
-        ahead[count] = leaps ? base[k] + p->stride[k][p->rank - 2] * (int64_t)p->size[k] : at[k] + m * (int64_t)p->size[k];
+        const int64_t block = m * (int64_t)p->size[k];
+        const bool leaps = ends && p->rank > 1 && block >= CT__AHEAD;
+        ahead[count] = leaps ? base[k] + p->stride[k][p->rank - 2] * (int64_t)p->size[k] : at[k] + (block > CT__AHEAD ? block : CT__AHEAD);
         step[count++] = 64 * (int64_t)p->size[k] / (int64_t)p->size[0];
     }
     const int64_t bytes = m * (int64_t)p->size[0];
