@@ -174,7 +174,7 @@ static bool wanted(const sweep *s, const ct__input *x)
 }
 
 /* Hands dx (NULL: zero) on to where input i came from. */
-static bool pass(sweep *s, ct__node *n, int i, ct_tensor *const *g, ct_tensor *dx)
+static inline __attribute__((always_inline)) bool pass(sweep *s, ct__node *n, int i, ct_tensor *const *g, ct_tensor *dx)
 {
     if (dx && CT__UNLIKELY(ct__ad.watching) && !ct__watch_gradient(n, i, g, dx)) return false;
     return deliver(s, n->in[i].from, n->in[i].slot, dx);
