@@ -122,12 +122,17 @@ static inline void ct__scope_adopt(ct__link *link)
 void *ct__slab_get_slow(size_t bytes);
 void ct__slab_put_slow(void *record, size_t bytes);
 static inline size_t ct__slab_class(size_t bytes) { return (bytes + CT__SLAB_STEP - 1) / CT__SLAB_STEP; }
-static inline void *ct__slab_get_of(size_t class)
+/* A record that is ready; NULL where there is none. */
+static inline void *ct__slab_try(size_t class)
 {
     ct__record *record = ct__self.slab[class];
-    if (CT__UNLIKELY(!record)) return ct__slab_get_slow(class * CT__SLAB_STEP);
-    ct__self.slab[class] = record->next;
+    if (CT__LIKELY(record != NULL)) ct__self.slab[class] = record->next;
     return record;
+}
+static inline void *ct__slab_get_of(size_t class)
+{
+    void *record = ct__slab_try(class);
+    return CT__LIKELY(record != NULL) ? record : ct__slab_get_slow(class * CT__SLAB_STEP);
 }
 static inline void ct__slab_put_of(void *record, size_t class)
 {

@@ -51,14 +51,18 @@ static inline void storage_release(ct__storage *s)
 
 /* ---- tensors ---- */
 
-/* A record with everything set but shape, dtype and storage. */
+/* Makes a slab record one with everything set but shape, dtype and storage. */
+static inline void record_begin(ct_tensor *t)
+{
+    ct__slab_clear(t, offsetof(struct ct_tensor, front));
+    t->refs = 1;
+    ct__self.live.tensors++;
+}
 static inline ct_tensor *record_new(size_t class)
 {
     ct_tensor *t = ct__slab_get_of(class);
     if (CT__UNLIKELY(!t)) return NULL;
-    ct__slab_clear(t, offsetof(struct ct_tensor, front));
-    t->refs = 1;
-    ct__self.live.tensors++;
+    record_begin(t);
     return t;
 }
 
@@ -67,16 +71,6 @@ static void *record_back(ct_tensor *t, size_t class, const char *operation, size
     ct__self.live.tensors--;
     ct__slab_put_of(t, class);
     return ct__fail_memory(operation, wanted);
-}
-
-/* Strides where some length is 0: it counts as 1, and what then overflows is never taken, it only must not be undefined. */
-static __attribute__((noinline)) void lay_out_empty(ct_tensor *t)
-{
-    uint64_t step = 1;
-    for (int i = t->rank - 1; i >= 0; i--) {
-        t->stride[i] = (int64_t)step;
-        step *= t->dim[i] ? (uint64_t)t->dim[i] : 1;
-    }
 }
 
 /* Row-major. */
@@ -92,25 +86,22 @@ static inline void lay_out(ct_tensor *t, int rank, const int64_t *dim)
         step *= (uint64_t)dim[i];
     }
     t->count = (int64_t)step;
-    if (CT__UNLIKELY(step == 0)) lay_out_empty(t);
 }
 
-ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim)
+/* Strides where some length is 0: it counts as 1, and what then overflows is never taken, it only must not be undefined. */
+static void lay_out_empty(ct_tensor *t)
 {
-    static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
-    size_t bytes = size_of[dtype], class = ct__slab_class(sizeof(ct_tensor));
-#pragma GCC unroll 1
-    for (int i = 0; i < rank; i++) bytes *= (size_t)dim[i];
-    const bool inside = bytes <= CT__INSIDE_MAX;
-    if (bytes > CT__FRONT && inside) class = ct__slab_class(sizeof(ct_tensor) + bytes);
-    ct_tensor *t = record_new(class);
-    if (CT__UNLIKELY(!t)) return ct__fail_memory(operation, class * CT__SLAB_STEP);
-    t->dtype = (uint8_t)dtype;
-    lay_out(t, rank, dim);
+    uint64_t step = 1;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        t->stride[i] = (int64_t)step;
+        step *= t->dim[i] ? (uint64_t)t->dim[i] : 1;
+    }
+}
+
+/* The storage of its own that a record gets, with contents of `bytes` at `data`. */
+static inline void own_storage(ct_tensor *t, size_t class, bool inside, size_t bytes, char *data)
+{
     ct__storage *s = t->storage = &t->own;
-    char *data = bytes > CT__FRONT ? (char *)(t + 1) : t->front;
-    if (!inside) data = ct__pool_get(bytes);
-    if (CT__UNLIKELY(!data)) return record_back(t, class, operation, bytes);
     s->refs = 1;
     s->inside = inside;
     s->lines = (uint8_t)class;
@@ -119,6 +110,40 @@ ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const
     ct__self.live.storages++;
     ct__bytes_add((int64_t)bytes);
     ct__scope_adopt(&t->link);
+}
+
+static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
+
+static __attribute__((noinline)) ct_tensor *new_of_any_size(const char *operation, ct_dtype dtype, int rank, const int64_t *dim,
+                                                            size_t bytes)
+{
+    const bool inside = bytes <= CT__INSIDE_MAX;
+    const size_t class = ct__slab_class(sizeof(ct_tensor) + (bytes > CT__FRONT && inside ? bytes : 0));
+    ct_tensor *t = record_new(class);
+    if (!t) return ct__fail_memory(operation, class * CT__SLAB_STEP);
+    t->dtype = (uint8_t)dtype;
+    lay_out(t, rank, dim);
+    if (t->count == 0) lay_out_empty(t);
+    char *data = !inside ? ct__pool_get(bytes) : bytes > CT__FRONT ? (char *)(t + 1) : t->front;
+    if (!data) return record_back(t, class, operation, bytes);
+    own_storage(t, class, inside, bytes, data);
+    return t;
+}
+
+/* What is small, and has a record ready, calls nothing on its way. */
+ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim)
+{
+    size_t bytes = size_of[dtype];
+#pragma GCC unroll 1
+    for (int i = 0; i < rank; i++) bytes *= (size_t)dim[i];
+    if (CT__UNLIKELY(bytes == 0 || bytes > CT__INSIDE_MAX)) return new_of_any_size(operation, dtype, rank, dim, bytes);
+    const size_t class = ct__slab_class(sizeof(ct_tensor) + (bytes > CT__FRONT ? bytes : 0));
+    ct_tensor *t = ct__slab_try(class);
+    if (CT__UNLIKELY(!t)) return new_of_any_size(operation, dtype, rank, dim, bytes);
+    record_begin(t);
+    t->dtype = (uint8_t)dtype;
+    lay_out(t, rank, dim);
+    own_storage(t, class, true, bytes, bytes > CT__FRONT ? (char *)(t + 1) : t->front);
     return t;
 }
 
@@ -135,6 +160,7 @@ ct_tensor *ct__tensor_wrap(const char *operation, ct_dtype dtype, int rank, cons
     if (!t) return ct__fail_memory(operation, size);
     t->dtype = (uint8_t)dtype;
     lay_out(t, rank, dim);
+    if (t->count == 0) lay_out_empty(t);
     *(ct__lender *)(void *)(t + 1) = (ct__lender){.release = release, .context = context};
     t->own = (ct__storage){.refs = 1, .foreign = true, .lines = (uint8_t)class, .bytes = (size_t)t->count * ct__size(t), .data = data};
     t->storage = &t->own;
