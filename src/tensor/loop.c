@@ -55,7 +55,9 @@ static void collapse(plan *p, ct_tensor *const *t)
     {                                                                                                                  \
         TYPE *d = (TYPE *)(void *)to;                                                                                  \
         const TYPE *s = (const TYPE *)(const void *)from;                                                              \
-        if (to_stride == 1 && from_stride == -1) for (int64_t i = 0; i < n; i++) d[i] = s[-i];                         \
+        const TYPE first = *s;                                                                                         \
+        if (to_stride == 1 && from_stride == 0) for (int64_t i = 0; i < n; i++) d[i] = first;                          \
+        else if (to_stride == 1 && from_stride == -1) for (int64_t i = 0; i < n; i++) d[i] = s[-i];                    \
         else for (int64_t i = 0; i < n; i++) d[i * to_stride] = s[i * from_stride];                                    \
     }
 
