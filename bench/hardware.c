@@ -13,6 +13,8 @@
 #include <immintrin.h>
 #endif
 
+#include "openblas.h"
+
 static volatile float sink; /* results go here now and then, or the compiler would leave the work out */
 
 double hardware_now(void) { return omp_get_wtime(); }
@@ -282,15 +284,6 @@ void hardware_choose_blis(hardware_list *list)
         }
         p->way = chosen;
     }
-}
-
-/* A function by its name, or as PyPI's scipy-openblas32 has it. */
-static void *openblas_function(void *library, const char *name)
-{
-    char prefixed[64];
-    snprintf(prefixed, sizeof prefixed, "scipy_%s", name);
-    void *found = dlsym(library, name);
-    return found ? found : dlsym(library, prefixed);
 }
 
 bool hardware_load_openblas(const char *path, int threads)

@@ -9,16 +9,16 @@
  * parameters less lr times gradients in one pass for SGD; RMSprop where the row asks for Adam, which KANN has not, so it does less.
  */
 #define _POSIX_C_SOURCE 200809L
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "cblas.h"
 #include "kann.h"
+#include "openblas.h"
+#include "timing.h"
 
 enum { LAYERS = 10 };
 
@@ -54,13 +54,10 @@ void cblas_sgemm(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE ta, enum CBLAS_TRA
 }
 void cblas_saxpy(int n, float a, const float *x, int incx, float *y, int incy) { saxpy(n, a, x, incx, y, incy); }
 
-/* A function by its name, or as PyPI's scipy-openblas32 has it. ISO C has no cast from an object's pointer to a function's. */
+/* ISO C has no cast from an object's pointer to a function's. */
 static bool find(void *library, const char *name, void *to)
 {
-    char longer[64];
-    snprintf(longer, sizeof longer, "scipy_%s", name);
-    void *found = dlsym(library, name);
-    if (!found) found = dlsym(library, longer);
+    void *found = openblas_function(library, name);
     memcpy(to, &found, sizeof found);
     return found;
 }
@@ -86,30 +83,6 @@ static void step(void)
     else kad_saxpy(n, -1e-3f, net->g, net->x);
 }
 
-static double clock_of(clockid_t id)
-{
-    struct timespec now;
-    clock_gettime(id, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Seconds per step, by the clock and of the processors, over about that long. */
-static double run_for(double seconds, double *processor, long *count)
-{
-    const double begin = clock_of(CLOCK_MONOTONIC), cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
-    double spent = 0;
-    long done = 0, chunk = 1;
-    while (spent < seconds || done == 0) {
-        for (long i = 0; i < chunk; i++) step();
-        done += chunk;
-        spent = clock_of(CLOCK_MONOTONIC) - begin;
-        if (spent < seconds / 4) chunk *= 2;
-    }
-    *processor = (clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)done;
-    *count = done;
-    return spent / (double)done;
-}
-
 static void use_own_threads(bool own)
 {
     set_threads(own ? 1 : threads);
@@ -119,12 +92,10 @@ static void use_own_threads(bool own)
 
 static void choose_threads(void)
 {
-    double processor, best[2] = {1e9, 1e9};
-    long count;
+    double best[2] = {1e9, 1e9};
     for (int turn = 0; turn < 6; turn++) {
         use_own_threads(turn % 2);
-        run_for(0.02, &processor, &count);
-        const double time = run_for(0.05, &processor, &count);
+        const double time = timing_measure(step, 0.05).seconds;
         if (time < best[turn % 2]) best[turn % 2] = time;
     }
     use_own_threads(best[1] < best[0]);
@@ -169,8 +140,7 @@ static void close_row(void)
 static void obey(const char *line)
 {
     char command[16] = "", word[32] = "";
-    double seconds = 0, processor = 0;
-    long count = 0;
+    double seconds = 0;
     sscanf(line, "%15s %31s %lf", command, word, &seconds);
     if (strcmp(command, "list") == 0) {
         printf("{\"rows\": [");
@@ -180,9 +150,9 @@ static void obey(const char *line)
         open_row(word);
         printf("{\"row\": \"%s\", \"contestants\": [%s]}\n", word, row ? "\"kann\"" : "");
     } else if (strcmp(command, "time") == 0 && row) {
-        run_for(seconds / 4, &processor, &count);
-        const double time = run_for(seconds, &processor, &count);
-        printf("{\"us\": %.9g, \"cpu_us\": %.9g, \"repetitions\": %ld}\n", 1e6 * time, 1e6 * processor, count);
+        const timing t = timing_measure(step, seconds);
+        printf("{\"us\": %.9g, \"cpu_us\": %.9g, \"repetitions\": %lld}\n", 1e6 * t.seconds, 1e6 * t.processor,
+               (long long)t.repetitions);
     } else if (strcmp(command, "close") == 0) {
         close_row();
         printf("{}\n");

@@ -19,10 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "bench.h"
 #include "hardware.h"
+#include "timing.h"
 
 enum { CONTESTANTS = 12 };
 
@@ -108,38 +108,6 @@ static void tell_row(void)
     printf("]}\n");
 }
 
-typedef struct timing {
-    double seconds, processor; /* per step; time on the clock, and of all the process's threads on a processor */
-    int64_t repetitions;
-} timing;
-
-static double processor_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* At least one step and about `seconds`; the clock is read after 1, 3, 7, 15, ... steps. */
-static timing run_for(const bench_contestant *c, double seconds)
-{
-    const double processor = processor_now(), start = hardware_now();
-    double spent = 0;
-    int64_t repetitions = 0;
-    for (int64_t chunk = 1; spent < seconds || repetitions == 0; chunk = spent < seconds / 4 ? 2 * chunk : chunk) {
-        for (int64_t i = 0; i < chunk; i++) c->step();
-        repetitions += chunk;
-        spent = hardware_now() - start;
-    }
-    return (timing){spent / (double)repetitions, (processor_now() - processor) / (double)repetitions, repetitions};
-}
-
-static timing measure(const bench_contestant *c, double seconds)
-{
-    run_for(c, seconds / 4); /* warms the caches and wakes the threads */
-    return run_for(c, seconds);
-}
-
 static void time_contestant(const char *name, const char *seconds)
 {
     const bench_contestant *c = name ? find_contestant(name) : NULL;
@@ -147,7 +115,7 @@ static void time_contestant(const char *name, const char *seconds)
         complain("no such contestant", name);
         return;
     }
-    const timing t = measure(c, strtod(seconds, NULL));
+    const timing t = timing_measure(c->step, strtod(seconds, NULL));
     if (failed()) return;
     const double per = 1e6 / opened.row->per;
     printf("{\"us\": %.6g, \"cpu_us\": %.6g, \"repetitions\": %lld}\n", per * t.seconds, per * t.processor,
@@ -212,7 +180,7 @@ static bool time_alone(const char *name)
     if (!open_row(name, bench_own)) return false;
     double us[TURNS], processor[TURNS];
     for (int i = 0; i < TURNS && opened.count; i++) {
-        const timing t = measure(opened.contestant[0], 0.02);
+        const timing t = timing_measure(opened.contestant[0]->step, 0.02);
         us[i] = 1e6 * t.seconds / opened.row->per;
         processor[i] = 1e6 * t.processor / opened.row->per;
     }

@@ -95,4 +95,7 @@ static inline double test_relative_error(const double *a, const double *b, int64
     return size > 0 ? difference / size : difference;
 }
 
+/* A leaf of f64 that collects a gradient. */
+static inline ct_tensor *variable(double value) { return ct_requires_grad(ct_of(ct_shape(), CT_F64, value), true); }
+
 #endif

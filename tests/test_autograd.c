@@ -4,8 +4,6 @@
  */
 #include "support.h"
 
-static ct_tensor *variable(double value) { return ct_requires_grad(ct_of(ct_shape(), CT_F64, value), true); }
-
 /* ---- reverse mode ---- */
 
 static void backward_reaches_every_leaf(void **state)

@@ -3,8 +3,6 @@
  */
 #include "support.h"
 
-static ct_tensor *variable(double value) { return ct_requires_grad(ct_of(ct_shape(), CT_F64, value), true); }
-
 /* ---- stop-gradient ---- */
 
 /* y = x stop(x): the derivative is x, not 2 x, whoever asks. */

@@ -3,8 +3,6 @@
  */
 #include "support.h"
 
-static ct_tensor *variable(double value) { return ct_requires_grad(ct_of(ct_shape(), CT_F64, value), true); }
-
 /* ---- forward mode ---- */
 
 static int square_times(void *context, ct_tensor *const *in, ct_tensor **out)

@@ -6,7 +6,7 @@
  */
 #include "support.h"
 
-static ct_tensor *variable(ct_tensor *t) { return ct_requires_grad(t, true); }
+static ct_tensor *tracked(ct_tensor *t) { return ct_requires_grad(t, true); }
 static ct_tensor *vector(double a, double b, double c) { return ct_of(ct_shape(3), CT_F64, a, b, c); }
 
 /* ---- functions ---- */
@@ -199,7 +199,7 @@ static void products_with_a_linear_map_can_be_differentiated(void **state)
     (void)state;
     {
         CT_SCOPE;
-        ct_tensor *x = variable(vector(1, 2, 3)), *v = variable(vector(1, 10, 100)), *y, *dy, *dx;
+        ct_tensor *x = tracked(vector(1, 2, 3)), *v = tracked(vector(1, 10, 100)), *y, *dy, *dx;
         ct_linear_map *map = ct_linearize(squares, NULL, &x, 1, &y, 1);
         assert_true(ct_needs_grad(y));
         assert_true(ct_linear_apply(map, &v, &dy)); /* 2 x v */
@@ -230,7 +230,7 @@ static void results_are_connected_only_where_something_needs_it(void **state)
         assert_false(ct_needs_grad(ct_jacobian(squares, NULL, x, CT_MODE_AUTO)));
         assert_false(ct_needs_grad(ct_hessian(total, NULL, x)));
         assert_int_equal(ct_memory().nodes, 0); /* and no graph is left behind */
-        ct_tensor *w = variable(vector(1, 2, 3));
+        ct_tensor *w = tracked(vector(1, 2, 3));
         assert_true(ct_vjp(squares, NULL, &w, 1, &one, &y, 1, &d));
         assert_true(ct_needs_grad(y) && ct_needs_grad(d));
         CT_NO_GRAD;

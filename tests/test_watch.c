@@ -4,8 +4,6 @@
  */
 #include "support.h"
 
-static ct_tensor *variable(double value) { return ct_requires_grad(ct_of(ct_shape(), CT_F64, value), true); }
-
 /* The pending error says all of these, at that line of this file; then it is cleared. */
 #define assert_found(operation, line, ...) found(operation, line, (const char *const[]){__VA_ARGS__, NULL}, __LINE__)
 static void found(const char *operation, int line, const char *const *parts, int here)

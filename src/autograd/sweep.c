@@ -16,7 +16,7 @@
 typedef ct__work work;
 
 typedef struct sweep {
-    ct__tour tour; /* .everything: without targets, or where all nodes lead to one of them */
+    ct__tour tour;
     ct__target *targets;
     int n_targets;
     ct__queue queue;
@@ -341,7 +341,7 @@ static bool run(sweep *s, const work *w, ct_call *c)
 static bool step_back(sweep *s, work *w)
 {
     ct__node *n = w->node;
-    bool ok = false, zero = !w->g[0];
+    bool ok;
     ct__ad.file = n->file;
     ct__ad.line = n->line;
     ct__ad.rule = n->op;
@@ -351,6 +351,7 @@ static bool step_back(sweep *s, work *w)
         ct_call c;
         ct_tensor *few[CT__FEW], *out[CT__MAX_OUTPUTS], **in = ct__operands_of(n->op, few, n->n_in);
         if (!in) return false;
+        bool zero = !w->g[0];
         for (int k = 1; k < n->n_out; k++) zero = zero && !w->g[k];
         ok = ct__rebuild_call(&s->tour, n, &c, in, out) && (zero ? pass_all(s, n, NULL, NULL) : run(s, w, &c));
         ct__operands_put(in, few, n->n_in);
@@ -546,17 +547,13 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
                ct_grad_options options)
 {
     if (options.create_graph) options.retain_graph = true;
-    const bool marked = n_targets > 0 && !ct__leads_to_ends_alone(seeds, n_seeds, targets, n_targets);
-    sweep s = {.tour = {.operation = operation, .options = options, .everything = !marked}, .targets = targets,
-               .n_targets = n_targets, .seeds = seeds, .n_seeds = n_seeds};
+    sweep s = {.tour = {.operation = operation, .options = options}, .targets = targets, .n_targets = n_targets, .seeds = seeds,
+               .n_seeds = n_seeds};
     const bool recording = ct_grad_mode(options.create_graph);
     const char *file = ct__ad.file;
     const int line = ct__ad.line;
     const ct_op *rule = ct__ad.rule;
-    work *order;
-    uint64_t lowest;
-    bool ok = marked ? ct__tour_mark(&s.tour, seeds, n_seeds, targets, n_targets, &order)
-                     : ct__tour_mark_ends(&s.tour, targets, n_targets, &lowest);
+    bool ok = ct__tour_aim(&s.tour, seeds, n_seeds, targets, n_targets);
     const int scope = ct__scope_begin();
     for (int i = 0; ok && i < n_seeds; i++) {
         ok = deliver(&s, seeds[i].node, seeds[i].slot, seeds[i].grad);

@@ -100,19 +100,8 @@ void ct__tour_end(ct__tour *t)
 
 /* ---- which nodes lead where ---- */
 
-bool ct__leads_to_ends_alone(const ct__end *from, int n_from, const ct__end *to, int n_to)
-{
-    const ct__node *leaf = n_from > 0 && from[0].node ? from[0].node->only_leaf : NULL;
-    for (int i = 1; leaf && i < n_from; i++) {
-        if (!from[i].node || from[i].node->only_leaf != leaf) return false;
-    }
-    for (int i = 0; leaf && i < n_to; i++) {
-        if (to[i].node == leaf) return true;
-    }
-    return false;
-}
-
-bool ct__tour_mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest)
+/* Puts records on the ends, and finds the lowest number among them. */
+static bool mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest)
 {
     *lowest = UINT64_MAX;
     for (int i = 0; i < n_to; i++) {
@@ -168,7 +157,7 @@ static bool discover(ct__tour *t, const ct__end *from, int n_from, uint64_t lowe
 bool ct__tour_mark(ct__tour *t, const ct__end *from, int n_from, const ct__end *to, int n_to, ct__work **order)
 {
     uint64_t lowest;
-    if (!ct__tour_mark_ends(t, to, n_to, &lowest) || !discover(t, from, n_from, lowest, order)) return false;
+    if (!mark_ends(t, to, n_to, &lowest) || !discover(t, from, n_from, lowest, order)) return false;
     for (ct__work *w = *order; w; w = w->later) {
         bool needed = w->needed;
         for (int i = 0; i < w->node->n_in && !needed; i++) {
@@ -178,6 +167,27 @@ bool ct__tour_mark(ct__tour *t, const ct__end *from, int n_from, const ct__end *
         w->needed = needed;
     }
     return true;
+}
+
+/* Is there one leaf that every way from `from` ends at, and is it one of `to`? False also where that is not known. */
+static bool leads_to_ends_alone(const ct__end *from, int n_from, const ct__end *to, int n_to)
+{
+    const ct__node *leaf = n_from > 0 && from[0].node ? from[0].node->only_leaf : NULL;
+    for (int i = 1; leaf && i < n_from; i++) {
+        if (!from[i].node || from[i].node->only_leaf != leaf) return false;
+    }
+    for (int i = 0; leaf && i < n_to; i++) {
+        if (to[i].node == leaf) return true;
+    }
+    return false;
+}
+
+bool ct__tour_aim(ct__tour *t, const ct__end *from, int n_from, const ct__end *to, int n_to)
+{
+    uint64_t lowest;
+    ct__work *order;
+    t->everything = n_to == 0 || leads_to_ends_alone(from, n_from, to, n_to);
+    return t->everything ? mark_ends(t, to, n_to, &lowest) : ct__tour_mark(t, from, n_from, to, n_to, &order);
 }
 
 /* ---- what a graph holds ---- */
@@ -204,7 +214,7 @@ bool ct__reaches_other_leaves(const char *operation, const ct__end *from, int n_
     ct__work *todo = NULL;
     uint64_t lowest;
     *answer = false;
-    bool ok = ct__tour_mark_ends(&t, to, n_to, &lowest);
+    bool ok = mark_ends(&t, to, n_to, &lowest);
     for (int i = 0; ok && i < n_from; i++) ok = look_at(&t, from[i].node, lowest, &todo, answer);
     while (ok && todo && !*answer) {
         const ct__node *n = todo->node;

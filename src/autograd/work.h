@@ -85,14 +85,12 @@ static inline ct__work *ct__work_of(const ct__tour *t, const ct__node *n)
     return n && n->work && n->work->owner == t ? n->work : NULL;
 }
 
-/* Puts records on the ends, and finds the lowest number among them. */
-bool ct__tour_mark_ends(ct__tour *t, const ct__end *to, int n_to, uint64_t *lowest);
-/* Is there one leaf that every way from `from` ends at, and is it one of `to`? Then there is nothing to mark but the ends. False
- * also where that is not known. */
-bool ct__leads_to_ends_alone(const ct__end *from, int n_from, const ct__end *to, int n_to);
 /* Gives every node behind `from` that may lead to one of `to` a record and marks those that do. `*order`: all records by rising
  * number, linked by `later`. */
 bool ct__tour_mark(ct__tour *t, const ct__end *from, int n_from, const ct__end *to, int n_to, ct__work **order);
+/* The same for a tour that takes its own order: where it is known that every way ends at one of `to`, or there are none of these, that is
+ * `everything`, and nothing is marked but the ends. */
+bool ct__tour_aim(ct__tour *t, const ct__end *from, int n_from, const ct__end *to, int n_to);
 
 /* The error for input i of a node, which was kept, and was let go or changed since. Returns false. */
 bool ct__kept_wrong(const ct__tour *t, const ct__node *n, int i);

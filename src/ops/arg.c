@@ -85,7 +85,7 @@ typedef struct search {
 
 static int64_t first_place(const search *s, const char *row)
 {
-    if (s->place && s->n < INT64_C(1) << 33) return s->place(row, s->n, s->least);
+    if (s->place) return s->place(row, s->n, s->least);
     switch (s->dtype) {
     case CT_F32: SEARCH(float)
     case CT_F64: SEARCH(double)
@@ -112,7 +112,7 @@ static bool arg_forward(const ct_call *c)
     if (x->count == 0) return true;
     ct_tensor *rows = ct__rows_of(r->title, x, 1u << axis);
     if (!rows) return false;
-    search s = {.place = ct__placer_of((ct_dtype)x->dtype), .extreme = ct__reducer_of(r->kind, x->dtype), .dtype = x->dtype,
+    search s = {.place = ct__placer_of((ct_dtype)x->dtype, x->dim[axis]), .extreme = ct__reducer_of(r->kind, x->dtype), .dtype = x->dtype,
                 .least = r->kind == CT__MIN, .x = rows->data, .y = (int64_t *)(void *)c->out[0]->data, .count = c->out[0]->count,
                 .n = x->dim[axis]};
     s.term = (ct__term){zero, 0, s.least ? -1 : 1};

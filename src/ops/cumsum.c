@@ -78,7 +78,7 @@ static void run_rows(ct_dtype dtype, const char *from, char *to, int64_t n, int6
         T *y = (T *)(void *)to;                                                                                        \
         SUM sum[TILE] = {0};                                                                                           \
         for (int64_t k = 0; k < n; k++, x += step, y += step) {                                                        \
-            for (int64_t i = 0; width > 16 && i < width; i += 64 / (int64_t)sizeof(T)) {                                             \
+            for (int64_t i = 0; width > 16 && i < width; i += 64 / (int64_t)sizeof(T)) {                               \
                 __builtin_prefetch(x + ROWS_AHEAD * step + i);                                                         \
                 __builtin_prefetch(y + ROWS_AHEAD * step + i, 1);                                                      \
             }                                                                                                          \

@@ -49,9 +49,10 @@ const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype)
     return &kernels_of_machine()->reducer[kind][dtype == CT_F64];
 }
 
-ct__placer ct__placer_of(ct_dtype dtype)
+ct__placer ct__placer_of(ct_dtype dtype, int64_t n)
 {
-    return ct__is_float(dtype) ? kernels_of_machine()->placer[dtype == CT_F64] : NULL;
+    const int64_t most = INT64_C(1) << 33; /* places of f32 are counted in vectors, by 32 bits */
+    return ct__is_float(dtype) && n < most ? kernels_of_machine()->placer[dtype == CT_F64] : NULL;
 }
 
 ct_dtype ct__reduced_dtype(ct__reduction kind, ct_dtype dtype)

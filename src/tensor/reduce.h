@@ -73,6 +73,6 @@ extern const ct__reduce_kernels ct__reduce_kernels_avx2, ct__reduce_kernels_avx5
 #endif
 /* The one for a kind and dtype on the processor at hand. */
 const ct__reducer *ct__reducer_of(ct__reduction kind, ct_dtype dtype);
-ct__placer ct__placer_of(ct_dtype dtype); /* NULL: there is none */
+ct__placer ct__placer_of(ct_dtype dtype, int64_t n); /* NULL: there is none for rows of n */
 
 #endif

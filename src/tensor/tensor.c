@@ -112,8 +112,6 @@ static inline void own_storage(ct_tensor *t, size_t class, bool inside, size_t b
     ct__scope_adopt(&t->link);
 }
 
-static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
-
 static __attribute__((noinline)) ct_tensor *new_of_any_size(const char *operation, ct_dtype dtype, int rank, const int64_t *dim,
                                                             size_t bytes)
 {
@@ -133,6 +131,7 @@ static __attribute__((noinline)) ct_tensor *new_of_any_size(const char *operatio
 /* What is small, and has a record ready, calls nothing on its way. */
 ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim)
 {
+    static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
     size_t bytes = size_of[dtype];
 #pragma GCC unroll 1
     for (int i = 0; i < rank; i++) bytes *= (size_t)dim[i];
