@@ -2,7 +2,7 @@
 """Checks that includes point up the list of rooms only: base, tensor, autograd, ops, nn, io, check.
 
 A room's files may include the public headers up to its own and the internals named in MAY_INCLUDE; nn, io and check are written
-with the public headers alone. Only src/tensor/gemm.c names BLIS. Prints each breach and exits with 1 if there is one.
+with the public headers alone. Only src/tensor/gemm_large.c names BLIS. Prints each breach and exits with 1 if there is one.
 """
 import pathlib
 import re
@@ -22,7 +22,7 @@ MAY_INCLUDE = {
 TOP = pathlib.Path(__file__).resolve().parent.parent
 SRC = TOP / "src"
 PUBLIC = TOP / "include" / "cotangent"
-BLIS_FILE = SRC / "tensor" / "gemm.c"
+BLIS_FILE = SRC / "tensor" / "gemm_large.c"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 BLIS = re.compile(r"\bblis\.h\b|\bbli_\w+|\bBLIS_\w+")

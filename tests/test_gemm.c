@@ -293,6 +293,53 @@ static void bits_depend_on_a_row_and_a_column(void **state)
     assert_true(ct_set_threads(0));
 }
 
+/* ---- long sums ---- */
+
+/* Threads share the terms of a long sum, and the bits are those of one thread. */
+static void long_sums_are_shared_by_terms(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {{64, 128, 784, 0}, {20, 40, 8001, 5}, {1, 3, 2000003, 0}, {130, 260, 1600, 1}, {50, 70, 1203, 0}};
+    FOR_EACH_TABLE FOR_EACH_DTYPE {
+        for (size_t s = 0; s < (test_under_valgrind() ? 1 : COUNT(shapes)); s++) {
+            const struct shape z = shapes[s];
+            sheet a = filled(dtype, z.m, z.k, (enum layout)(s % 3), z.gap), b = filled(dtype, z.k, z.n, (enum layout)(s / 2), z.gap);
+            sheet c0 = filled(dtype, z.m, z.n, BY_ROWS, 0), bias = filled(dtype, 1, z.n, BY_ROWS, 0);
+            for (int way = 0; way < 4; way++) {
+                const double alpha = way % 2 ? 1 : -0.75, beta = way == 2 ? 0.5 : 0;
+                const ct__epilogue then = {.bias = way == 1 ? bias.m.data : NULL, .activation = way ? CT__RELU : CT__NO_ACTIVATION};
+                sheet first = {0};
+                if (way == 3) ct__store(at(&a, z.m / 2, z.k - 1), dtype, NAN);
+                for (int threads = 1; threads <= 8; threads += threads < 4 ? 1 : 4) {
+                    assert_true(ct_set_threads(threads));
+                    sheet c = make(dtype, z.m, z.n, BY_ROWS, z.gap);
+                    copy_corner(&c, &c0);
+                    const ct_counters before = ct_count();
+                    ct__gemm_with(dtype, 1, alpha, &a.m, 0, &b.m, 0, beta, &c.m, 0, &then);
+                    const ct_counters after = ct_count();
+                    /* C of 1 x 3 cannot be cut, and large sheets are added by all threads */
+                    if (isa && s == 2) assert_int_equal(after.parallel_gemms - before.parallel_gemms, threads > 1);
+                    if (isa && s == 3 && threads == 2) assert_int_equal(after.parallel_regions - before.parallel_regions, 2);
+                    if (threads == 1) {
+                        first = c;
+                        continue;
+                    }
+                    assert_true(same_bits(&first, &c));
+                    assert_true(rest_is_untouched(&c));
+                    drop(&c);
+                }
+                if (way == 0) check_product(alpha, &a, &b, beta, &c0, &first, 13);
+                drop(&first);
+            }
+            drop(&a);
+            drop(&b);
+            drop(&c0);
+            drop(&bias);
+        }
+    }
+    assert_true(ct_set_threads(0));
+}
+
 /* ---- batches ---- */
 
 /* `batch` matrices behind one another, at distances of their own, each as it is by itself. */
@@ -412,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_small_shape, begin_test, own_table),
         cmocka_unit_test_setup_teardown(large_shapes_by_every_layout, begin_test, own_table),
         cmocka_unit_test_setup_teardown(bits_depend_on_a_row_and_a_column, begin_test, own_table),
+        cmocka_unit_test_setup_teardown(long_sums_are_shared_by_terms, begin_test, own_table),
         cmocka_unit_test_setup_teardown(batches_are_products_one_by_one, begin_test, own_table),
         cmocka_unit_test_setup_teardown(an_epilogue_has_the_bits_of_separate_passes, begin_test, own_table),
         cmocka_unit_test_setup_teardown(an_activation_follows_beta, begin_test, own_table),

@@ -455,6 +455,27 @@ static void threads_do_not_change_a_bit(void **state)
     assert_true(same_model(&by[0], &single));
 }
 
+/* Those that are too small to be cut are shared as wholes. */
+static void many_small_parameters_are_shared(void **state)
+{
+    enum { MANY = 250 };
+    (void)state;
+    ct_tensor *p[4][MANY], *g[MANY], *m[4][MANY];
+    for (int i = 0; i < MANY; i++) {
+        const ct_shape shape = ct_shape(i % 7 ? 4000 : 1 + i);
+        g[i] = ct_normal(shape, 0, 1, CT_F32);
+        p[0][i] = ct_normal(shape, 0, 1, CT_F32);
+        m[0][i] = ct_normal(shape, 0, 1, CT_F32);
+        for (int k = 1; k < 4; k++) p[k][i] = ct_clone(p[0][i]), m[k][i] = ct_clone(m[0][i]);
+    }
+    for (int k = 0; k < 4; k++) { /* one by one; then together */
+        ct_set_threads(k ? k : 1);
+        for (int i = 0; i < MANY; i += k ? MANY : 1) assert_true(ct_sgd_step_(p[k] + i, g + i, m[k] + i, k ? MANY : 1, some_sgd));
+        for (int i = 0; i < MANY; i++) assert_true(ct_equal(p[k][i], p[0][i]) && ct_equal(m[k][i], m[0][i]));
+    }
+    ct_set_threads(0);
+}
+
 static void instruction_sets_do_not_change_a_bit(void **state)
 {
     (void)state;
@@ -575,6 +596,7 @@ int main(void)
         value_test(all_parameters_take_one_region_or_none),
         value_test(a_team_that_is_awake_shares_middle_sizes),
         value_test(threads_do_not_change_a_bit),
+        value_test(many_small_parameters_are_shared),
         value_test(instruction_sets_do_not_change_a_bit),
         value_test(a_step_checks_everything_first),
         value_test(bad_numbers_are_named),

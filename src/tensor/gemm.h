@@ -8,7 +8,15 @@
 
 /* Terms that are summed in registers, before C is written: a panel of B of that height stays in or close to first-level cache.
  * At 256 the passes over C showed in products of 1024 and more (4 %). */
-enum { CT__GEMM_DEPTH = 384 };
+enum { CT__GEMM_DEPTH = 400 };
+
+/* How many chunks a sum of k terms has, and terms each of them but the last. */
+static inline int64_t ct__gemm_chunks(int64_t k) { return (k + CT__GEMM_DEPTH - 1) / CT__GEMM_DEPTH; }
+static inline int64_t ct__gemm_depth(int64_t k)
+{
+    const int64_t chunks = ct__gemm_chunks(k);
+    return (k + chunks - 1) / chunks;
+}
 
 /* A block of C to be multiplied at once: C = alpha A B + beta C, C's rows contiguous. */
 typedef struct ct__gemm_part {
@@ -31,5 +39,25 @@ typedef struct ct__gemm_kernels {
 /* Those of the processor at hand. */
 extern const ct__gemm_kernels *ct__gemm_own;
 extern const ct__gemm_kernels ct__gemm_baseline, ct__gemm_avx2, ct__gemm_avx512;
+
+/* Does packing B pay? A panel is read once for each tile of rows. Rows that lie 4 KB apart fight for the same lines of a
+ * first-level cache. */
+static inline bool ct__gemm_packs_b(const ct__matrix *b, int64_t rows, ct_dtype dtype)
+{
+    const int64_t size = dtype == CT_F64 ? 8 : 4;
+    if (b->column != 1) return b->columns > 1;
+    if (ct__gemm_own->narrow) return rows >= 12; /* then the last columns need no loop over lanes */
+    return rows >= 48 && b->row * size >= (rows < 256 ? 4096 : 1024) && b->rows >= 32;
+}
+
+/* A product for a batch of matrices, from one of which to the next the steps lead, in elements. `part` describes the first. */
+typedef struct ct__gemm_job {
+    ct_dtype dtype;
+    ct__gemm_part part;
+    int64_t batch, a_step, b_step, c_step, bias_step;
+} ct__gemm_job;
+
+/* In parts, which threads share where that pays. */
+void ct__gemm_large(const ct__gemm_job *job);
 
 #endif

@@ -315,16 +315,13 @@ static void NAME(multiply)(const ct__gemm_part *p)
 {
     const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
     const int64_t k = p->a->columns, m = p->c->rows;
-    int64_t depth = k, block = m;
+    int64_t block = m;
     if (m <= 16 && p->c->columns <= NAME(WIDTH) && k <= CT__GEMM_DEPTH) {
         if (p->pack_b) NAME(multiply_packed_strip)(p);
         else NAME(multiply_strip)(p, b, p->b->row);
         return;
     }
-    if (k > CT__GEMM_DEPTH) {
-        const int64_t chunks = (k + CT__GEMM_DEPTH - 1) / CT__GEMM_DEPTH;
-        depth = (k + chunks - 1) / chunks;
-    }
+    const int64_t depth = k > CT__GEMM_DEPTH ? ct__gemm_depth(k) : k;
     if (NAME(turned_pays)(p)) {
         NAME(multiply_turned)(p, depth);
         return;

@@ -1,21 +1,29 @@
 /*
  * optim.c - optimizer steps: one pass over all parameters together.
  *
- * The elements of all parameters form one row, which is cut into parts of fixed size: a model of many small parameters takes one
- * parallel region, not one for each, and a small model takes none. Each element is computed from its own old values alone, so the
- * cut cannot change a bit. Everything is checked before anything changes, and nothing is allocated.
+ * A model of many parameters takes one parallel region, not one for each, and a small model takes none. A part of the work is as
+ * good as the same share of each parameter: so a thread meets the rows that it summed the gradient of, and will read again in the next
+ * product, where products are cut in the same way. What is too small to be cut goes to one part as a whole. Each element is computed
+ * from its own old values alone, so the cut cannot change a bit. Everything is checked before anything changes, and nothing is
+ * allocated.
  */
 #include "tensor/optim.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
 
-enum { PART = 1 << 14 /* elements */ };
+enum {
+    PART = 1 << 14,    /* elements, at least */
+    MOST_PARTS = 16,   /* of a thread: the others take what it does not come to */
+    LEAST_SLICE = 512, /* elements of a parameter */
+    LINE = 16          /* elements: no two parts write to one line of memory, of f32 */
+};
 
 /* The arrays of a step, each with one tensor per parameter, and what is done to a run of elements. */
 typedef struct step {
     const char *operation;
     int count;
+    int64_t parts, whole; /* `whole`: elements of parameters that are not cut */
     struct {
         const char *name;
         ct_tensor *const *tensors; /* NULL: not used by this step */
@@ -115,19 +123,44 @@ static void run_elements(const step *s, int i, int64_t from, int64_t n)
     else s->kernels->sgd[p->dtype](n, at[0], at[1], at[2], s->sgd);
 }
 
-/* Where the elements first .. end-1, in the row of all, meet parameters. */
-static void run_range(const step *s, int64_t first, int64_t end)
+static int64_t elements_of(const step *s, int i) { return s->array[0].tensors[i]->count; }
+
+static bool is_cut(const step *s, int i) { return elements_of(s, i) >= s->parts * LEAST_SLICE; }
+
+/* Into how many parts, and what is left whole. */
+static void cut(step *s, int64_t elements)
 {
-    int64_t start = 0; /* of parameter i */
-    for (int i = 0; i < s->count && start < end; i++) {
-        const int64_t next = start + s->array[0].tensors[i]->count;
-        const int64_t from = first > start ? first : start, to = end < next ? end : next;
-        if (from < to) run_elements(s, i, from - start, to - from);
-        start = next;
+    const int64_t threads = ct_threads(), each = elements / (threads * PART);
+    s->parts = threads * (each < 1 ? 1 : each < MOST_PARTS ? each : MOST_PARTS);
+    s->whole = 0;
+    for (int i = 0; i < s->count; i++) s->whole += is_cut(s, i) ? 0 : elements_of(s, i);
+}
+
+/* Where slice `part` of n elements begins. */
+static int64_t slice(const step *s, int64_t n, int64_t part) { return part == s->parts ? n : n * part / s->parts / LINE * LINE; }
+
+/* Parameters that are not cut fill the parts one after another. */
+static void run_part(void *context, int64_t part)
+{
+    const step *s = context;
+    const int64_t fill = s->whole / s->parts < PART ? PART : s->whole / s->parts + 1;
+    int64_t before = 0;
+    for (int i = 0; i < s->count; i++) {
+        const int64_t n = elements_of(s, i);
+        if (is_cut(s, i)) {
+            const int64_t from = slice(s, n, part);
+            run_elements(s, i, from, slice(s, n, part + 1) - from);
+        } else {
+            if (before / fill == part) run_elements(s, i, 0, n);
+            before += n;
+        }
     }
 }
 
-static void run_part(void *context, int64_t part) { run_range(context, part * PART, (part + 1) * PART); }
+static void run_all(const step *s)
+{
+    for (int i = 0; i < s->count; i++) run_elements(s, i, 0, elements_of(s, i));
+}
 
 static const ct__optim_kernels *kernels_of_machine(void)
 {
@@ -151,8 +184,12 @@ static bool run(step *s)
     for (int a = 0; a < 4; a++) ways += s->array[a].tensors ? 1 + s->array[a].changes : 0;
     ct__count_pass(ways * bytes);
     s->kernels = kernels_of_machine();
-    if (ct__is_short(elements)) run_range(s, 0, elements);
-    else ct__parallel((elements + PART - 1) / PART, run_part, s);
+    if (ct__is_short(elements)) {
+        run_all(s);
+    } else {
+        cut(s, elements);
+        ct__parallel(s->parts, run_part, s);
+    }
     for (int a = 0; a < 4; a++) {
         for (int i = 0; s->array[a].changes && s->array[a].tensors && i < s->count; i++) ct__bump(s->array[a].tensors[i]);
     }

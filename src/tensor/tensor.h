@@ -186,7 +186,7 @@ static inline int64_t ct__walk_offset(const ct__walk *w, const int64_t *stride)
     return offset;
 }
 
-/* ---- products (gemm.c) ---- */
+/* ---- products (gemm.c, gemm_large.c) ---- */
 
 /* A matrix in memory: element (i, j) is at data[i * row + j * column]. */
 typedef struct ct__matrix {
