@@ -1,5 +1,6 @@
 /*
- * test_hooks.c - where derivatives stop (ct_detach), and hooks: which gradients they see, what they may change, how they go away.
+ * test_hooks.c - where derivatives stop (ct_detach), and hooks: which gradients they see, what they may change, how they go away;
+ * and that gradients which somebody sees are not written over.
  */
 #include "support.h"
 
@@ -336,6 +337,44 @@ static void removing_what_is_not_there_fails(void **state)
     assert_clean();
 }
 
+/* ---- a rule may write over its gradient where nobody sees it ---- */
+
+static int keep_it(ct_tensor *gradient, ct_tensor **replacement, void *context)
+{
+    (void)replacement;
+    *(ct_tensor **)context = ct_keep(ct_alias(gradient));
+    return 0;
+}
+
+/* What reaches h = relu(x w + b), half of which is 0, is all of c: as a hook, a target and a caller see it. */
+static void gradients_that_are_seen_stay(void **state)
+{
+    ct_tensor *(*const layers[])(ct_tensor *, ct_tensor *, ct_tensor *) = {ct_affine_relu, ct_affine_tanh, ct_affine_sigmoid};
+    ct_tensor *(*const activations[])(ct_tensor *) = {ct_relu, ct_tanh, ct_sigmoid};
+    (void)state;
+    for (int k = 0; k < 6; k++) { /* in one operation, and in two */
+        CT_SCOPE;
+        ct_tensor *x = ct_normal(ct_shape(6, 5), 0, 1, CT_F64), *b = ct_normal(ct_shape(4), 0, 1, CT_F64), *kept = NULL;
+        ct_tensor *w = ct_requires_grad(ct_normal(ct_shape(5, 4), 0, 1, CT_F64), true);
+        ct_tensor *c = ct_normal(ct_shape(6, 4), 0, 1, CT_F64), *seed = ct_clone(c);
+        ct_tensor *expected = ct_derivative(ct_sum(ct_mul(activations[k % 3](ct_affine(x, w, b)), c), CT_ALL, false), w,
+                                            (ct_grad_options){0});
+        for (int way = 0; way < 4; way++) {
+            ct_tensor *h = k < 3 ? layers[k](x, w, b) : activations[k - 3](ct_affine(x, w, b));
+            ct_tensor *y = way == 2 ? h : ct_sum(ct_mul(h, c), CT_ALL, false);
+            ct_tensor *g[2], *towards[] = {w, h};
+            if (way == 1) assert_true(ct_add_hook(h, keep_it, &kept));
+            assert_true(ct_grad(&y, way == 2 ? &seed : NULL, 1, towards, way == 3 ? 2 : 1, g, (ct_grad_options){0}));
+            for (int i = 0; i < 20; i++)
+                assert_number(ct_get(g[0], ct_index(i / 4, i % 4)), ct_get(expected, ct_index(i / 4, i % 4)), 1e-14);
+            if (way == 3) assert_true(ct_equal(g[1], c));
+        }
+        assert_true(ct_equal(kept, c) && ct_equal(seed, c));
+        ct_free(kept);
+    }
+    assert_clean();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_hook_may_remove_itself_and_others),
         cmocka_unit_test(a_hook_added_by_a_hook_runs_after_it),
         cmocka_unit_test(removing_what_is_not_there_fails),
+        cmocka_unit_test(gradients_that_are_seen_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

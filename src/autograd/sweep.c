@@ -33,16 +33,10 @@ typedef struct sweep {
 
 /* ---- sums of gradients ---- */
 
-/* Is it a fresh result that nobody else can see? */
-static bool exclusive(const ct_tensor *t)
-{
-    return t->refs == 1 && t->storage->refs == 1 && !t->storage->foreign && !t->graph && ct__contiguous(t);
-}
-
 ct_tensor *ct__grad_sum(ct_tensor *grad, ct_tensor *g, bool in_place)
 {
     if (!grad) return ct__retain(g);
-    if (in_place && exclusive(grad) && grad->dtype == g->dtype && ct__same_shape(grad, g)) {
+    if (in_place && ct__exclusive(grad) && grad->dtype == g->dtype && ct__same_shape(grad, g)) {
         ct_tensor *operands[] = {grad, grad, g};
         const ct__slope add = ct__engine.addition((ct_dtype)grad->dtype);
         ct__map(add.kernel, 1, operands, 3, add.params, 1);
@@ -217,7 +211,7 @@ static bool materialize(const work *w, ct_tensor **g)
 /* All wanted dx by the operation's fused function. */
 static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const *g)
 {
-    bool need[CT__MAX_INPUTS];
+    bool need[CT__MAX_INPUTS] = {false};
     ct_tensor *gx[CT__MAX_INPUTS];
     const int n_in = n->n_in;
 #pragma GCC unroll 1
@@ -329,7 +323,13 @@ static bool run(sweep *s, const work *w, ct_call *c)
     if (n->op->vjp_all) return run_rule_for_all(s, n, c, g);
     /* Nothing is differentiated further, and it is one cotangent, not a stack of them? */
     const bool plain = n->op->fused && g[0] && g[0]->rank == n->rank && !s->tour.options.create_graph && !ct__ad.active;
-    if (plain) return run_fused(s, n, c, g);
+    if (plain) {
+        if (CT__LIKELY(!ct__ad.watching)) return run_fused(s, n, c, g);
+        ct_tensor *told = ct__retain(g[0]); /* no rule writes over what the watch may tell of */
+        const bool ok = run_fused(s, n, c, g);
+        ct__release(told);
+        return ok;
+    }
     if (n->n_out > 1) {
         if (!materialize(w, zeroed)) return false;
         g = zeroed;

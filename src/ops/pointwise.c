@@ -121,14 +121,16 @@ bool ct__pointwise_slope2(const ct_op *op, int operand, ct_tensor *gx, ct_tensor
     return true;
 }
 
-/* dx = g * slope for each operand in one pass; what the slope does not read is replaced by g. */
+/* dx = g * slope for each operand in one pass, the last one over g where nobody sees that; what the slope does not read is replaced by
+ * g. */
 static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
     ct_tensor *x = c->in[0] ? c->in[0] : g[0], *z = c->out[0] ? c->out[0] : g[0];
     ct_tensor *y = c->n_in > 1 && c->in[1] ? c->in[1] : g[0];
     for (int i = 0; i < c->n_in; i++) {
         if (!need[i]) continue;
-        gx[i] = ct__tensor_like(c->op->name, g[0], c->dtype);
+        const bool over = (i + 1 == c->n_in || !need[i + 1]) && g[0]->dtype == c->dtype && ct__exclusive(g[0]);
+        gx[i] = over ? ct__retain(g[0]) : ct__tensor_like(c->op->name, g[0], c->dtype);
         if (!gx[i]) return false;
         ct_tensor *unary[] = {gx[i], g[0], x, z}, *binary[] = {gx[i], g[0], x, y, z};
         map(kernels_of(c->op)->slope[i][c->dtype], c->n_in > 1 ? binary : unary, 3 + c->n_in, c->params, cost_of(c->op));

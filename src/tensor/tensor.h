@@ -114,6 +114,11 @@ static inline size_t ct__size(const ct_tensor *t)
 }
 static inline bool ct__is_float(ct_dtype dtype) { return dtype == CT_F32 || dtype == CT_F64; }
 static inline bool ct__contiguous(const ct_tensor *t) { return t->dense; }
+/* Is it a fresh result that nobody sees but who holds the one reference, and may write over? */
+static inline bool ct__exclusive(const ct_tensor *t)
+{
+    return t->refs == 1 && t->storage->refs == 1 && !t->storage->foreign && !t->graph && ct__contiguous(t);
+}
 
 /* Do all elements lie in one place? */
 static inline bool ct__is_uniform(const ct_tensor *t)
