@@ -510,10 +510,52 @@ static void values_are_let_go_as_the_sweep_proceeds(void **state)
     const int64_t before = ct_memory().bytes;
     ct_memory_reset_peak();
     assert_true(ct_backward(s));
-    assert_true(ct_memory().peak_bytes < before + 4 * 8000); /* a few gradients beside what was kept */
+    assert_true(ct_memory().peak_bytes < before + 2 * 8000); /* one gradient beside what was kept */
     assert_true(ct_memory().bytes < 3 * 8000);
     ct_free(s);
     ct_free(x);
+    assert_clean();
+}
+
+/* The old gradient is gone when the new one is made: never both. */
+static void a_spent_gradient_makes_room(void **state)
+{
+    enum { WEIGHTS = 200 * 50 * 8 };
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *w = ct_requires_grad(ct_ones(ct_shape(200, 50), CT_F64), true), *x = ct_ones(ct_shape(4, 200), CT_F64);
+        for (int spent = 0; spent < 3; spent++) {
+            ct_tensor *loss = ct_sum(ct_matmul(x, w), CT_ALL, false);
+            if (spent) assert_true(ct_spend_grad(w));
+            const int64_t before = ct_memory().bytes;
+            ct_memory_reset_peak();
+            assert_true(ct_backward(loss));
+            assert_number((double)(ct_memory().peak_bytes - before), spent ? 0 : WEIGHTS, WEIGHTS / 4);
+            assert_number(ct_get(ct_grad_borrow(w), ct_index(7, 7)), 4, 0); /* a handle would hold it */
+        }
+    }
+    assert_clean();
+}
+
+static void a_failing_sweep_may_cost_spent_gradients_alone(void **state)
+{
+    (void)state;
+    {
+        CT_SCOPE;
+        ct_tensor *x = variable(3), *y = variable(2);
+        assert_true(ct_backward(ct_mul(ct_square(x), y)));
+        assert_true(ct_spend_grad(x));
+        ct_tensor *h = ct_square(y);
+        assert_true(ct_add_hook(h, fails, NULL));
+        assert_false(ct_backward(ct_mul(ct_square(x), h)));
+        assert_error(CT_ERROR_USER, "ct_backward", "returned 7");
+        assert_number(ct_item(ct_grad_of(y)), 9, 0);
+        if (ct_has_grad(x)) assert_number(ct_item(ct_grad_of(x)), 12, 0);
+        assert_true(ct_backward(ct_mul(ct_square(x), y)));
+        assert_number(ct_item(ct_grad_of(x)), 12, 0); /* not added to what was spent */
+        assert_number(ct_item(ct_grad_of(y)), 18, 0);
+    }
     assert_clean();
 }
 
@@ -546,6 +588,8 @@ int main(void)
         cmocka_unit_test(a_failing_hook_leaves_gradients_alone),
         cmocka_unit_test(a_million_nodes_need_no_stack),
         cmocka_unit_test(values_are_let_go_as_the_sweep_proceeds),
+        cmocka_unit_test(a_spent_gradient_makes_room),
+        cmocka_unit_test(a_failing_sweep_may_cost_spent_gradients_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

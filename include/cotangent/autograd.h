@@ -34,7 +34,7 @@ CT_API void ct_grad_mode_cleanup(const bool *before); /* for CT_NO_GRAD */
 
 /* Adds d loss / d leaf to the gradient of every leaf that `loss`, a tensor of one element, depends on. Values kept for the
  * sweep are released as it proceeds: a second sweep over the same graph fails and says so; ct_backward_with can
- * retain them. A failed sweep leaves the gradients as they were. */
+ * retain them. A failed sweep leaves the gradients as they were, but for spent ones (ct_spend_grad), which may be gone. */
 CT_API bool ct_backward(ct_tensor *loss);
 
 typedef struct ct_grad_options {
@@ -63,7 +63,7 @@ CT_API bool ct_has_grad(const ct_tensor *leaf);
 CT_API ct_tensor *ct_grad_borrow(const ct_tensor *leaf);
 /* Forgets the gradient. Not needed between steps: an optimizer step marks gradients as spent (ct_spend_grad). */
 CT_API bool ct_zero_grad(ct_tensor *leaf);
-/* The gradient stays readable, and the next backward overwrites it instead of adding to it. */
+/* The gradient stays readable, and the next backward takes its memory and replaces it instead of adding to it. */
 CT_API bool ct_spend_grad(ct_tensor *leaf);
 /* Puts a gradient of the leaf's shape and dtype in place (gradients computed elsewhere). */
 CT_API bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient);
