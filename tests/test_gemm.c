@@ -187,9 +187,9 @@ static const struct shape {
     int64_t m, n, k;
     int64_t gap; /* of A and B: far rows are packed */
 } large[] = {
-    {1, 70, 800, 0},   {45, 1, 513, 3},    {29, 65, 385, 0},     {57, 140, 384, 1100}, {130, 33, 300, 2100}, {15, 300, 70, 1030},
-    {520, 40, 64, 0},  {460, 130, 300, 0}, {410, 150, 400, 1030}, {64, 520, 130, 0},    {258, 258, 258, 5},
-};
+    {1, 70, 800, 0},   {45, 1, 513, 3},    {29, 65, 385, 0},     {57, 140, 384, 1664}, {130, 33, 300, 2100}, {15, 300, 70, 1030},
+    {520, 40, 64, 0},  {460, 130, 300, 0}, {400, 150, 400, 1648}, {64, 520, 130, 0},    {258, 258, 258, 5},    {60, 140, 60, 964},
+}; /* with lines of A that are a multiple of 4 KB apart, too */
 
 /* All elements, row after row, or column after column where `turned`. */
 static double *values(const sheet *s, bool turned)

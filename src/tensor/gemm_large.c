@@ -35,11 +35,14 @@ static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 
 /* ---- packing ---- */
 
-/* Does packing A pay, which is read once for each strip? */
+/* Does packing A pay, which is read once for each strip? Where its rows lie a multiple of 4 KB apart, all the lines of a tile fight for the
+ * same places of a first-level cache. Of A transposed a row is one term of the sum for all rows of a tile: if that is most of a line, it
+ * will not be read from the cache again. */
 static bool packs_a(const ct__matrix *a, int64_t columns, int64_t size)
 {
     if (columns < 128 || a->columns < 16) return false;
-    return a->row == 1 ? a->column * size >= 1024 : a->row * size >= 4096;
+    if (a->row == 1) return a->column * size % 4096 == 0 && ct__gemm_own->rows * size < 56;
+    return a->row * size % 4096 == 0;
 }
 
 /* Room for packing in a part of the product. */
