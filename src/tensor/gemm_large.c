@@ -134,7 +134,7 @@ static void multiply_plainly(const product *p, const ct__matrix *a, const ct__ma
     if (p->part.relu) activate(p, c);
 }
 
-/* ---- parts ---- */
+/* ---- blocks ---- */
 
 /* m's block of rows and columns from (i, j) on. */
 __attribute__((noinline)) static ct__matrix block_of(ct__matrix m, int64_t size, int64_t i, int64_t rows, int64_t j, int64_t columns)
@@ -146,7 +146,8 @@ __attribute__((noinline)) static ct__matrix block_of(ct__matrix m, int64_t size,
 }
 
 /* Our kernel, in the calling thread's room. */
-__attribute__((noinline)) static void call_own(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c, ct__gemm_part part)
+__attribute__((noinline)) static void call_own(const product *p, const ct__matrix *a, const ct__matrix *b, const ct__matrix *c,
+                                               ct__gemm_part part)
 {
     part.a = a;
     part.b = b;
@@ -192,7 +193,7 @@ static void run_piece(const product *p, int64_t piece, const ct__gemm_part *bloc
     }
 }
 
-/* With the last sheet, nothing may be less than `least`: 0 after relu. */
+/* With the last sheet, nothing stays below `bottom`: 0 with relu. */
 #define ADD_ROWS(T, name)                                                                                                     \
     static void name(const product *p, int64_t from, int64_t to)                                                              \
     {                                                                                                                         \
@@ -201,8 +202,8 @@ static void run_piece(const product *p, int64_t piece, const ct__gemm_part *bloc
             T *c = (T *)(void *)p->c.data + i * p->c.row;                                                                     \
             const T *x = (const T *)(const void *)p->sheets + i * n;                                                          \
             for (int64_t k = sheets_of(p); k > 0; k--, x += sheet_size(p)) {                                                  \
-                const T least = p->part.relu && k == 1 ? 0 : -(T)INFINITY;                                                    \
-                _Pragma("omp simd") for (int64_t j = 0; j < n; j++) c[j] = c[j] + x[j] <= least ? least : c[j] + x[j];        \
+                const T bottom = p->part.relu && k == 1 ? 0 : -(T)INFINITY;                                                   \
+                _Pragma("omp simd") for (int64_t j = 0; j < n; j++) c[j] = c[j] + x[j] <= bottom ? bottom : c[j] + x[j];      \
             }                                                                                                                 \
         }                                                                                                                     \
     }
