@@ -310,9 +310,10 @@ static void plan(product *p)
         const int64_t pieces = least(8 * threads, (int64_t)(all / ct__gemm_own->parallel * 4) + 1);
         p->group = (p->batch + pieces - 1) / pieces;
     } else if (threads > 1) {
-        const int64_t parts = (all >= 1e8 * (double)threads ? 2 : 1) * threads; /* long ones in more, to share them evenly */
         if (p->batch == 1) p->pieces = pieces_of(p, threads);
-        cut(p, (parts / p->pieces + p->batch - 1) / p->batch, threads / p->pieces);
+        int64_t parts = threads / p->pieces; /* of C, which of a long sum is read whole from memory for each */
+        if (p->pieces == 1 && all >= 1e8 * (double)threads) parts *= 2; /* long ones in more, to share them evenly */
+        cut(p, (parts + p->batch - 1) / p->batch, threads / p->pieces);
     }
     p->serial = threads < 2 || parts_of(p) < 2;
 }
