@@ -180,6 +180,29 @@ void hardware_fma(int threads)
     }
 }
 
+/* ---- from thread to thread ---- */
+
+void hardware_region(int threads)
+{
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
+void hardware_pass_on(int threads)
+{
+    static _Alignas(64) char passed_on[HARDWARE_PASSED_ON];
+    static char value;
+    memset(passed_on, ++value, sizeof passed_on);
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        int sum = 0;
+        for (size_t i = 0; omp_get_thread_num() == omp_get_num_threads() - 1 && i < sizeof passed_on; i += 64) sum += passed_on[i];
+        if (sum == 1) sink = 1; /* never: there are 512 lines */
+    }
+}
+
 /* ---- products ---- */
 
 /* The ways of BLIS: its small or its packed path; on one thread, its own threads, or panels of m or n in our parallel loop. */

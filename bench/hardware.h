@@ -25,6 +25,12 @@ void hardware_memory_drop(void);
 enum { HARDWARE_FMA_FLOPS = 2 << 20 };
 void hardware_fma(int threads);
 
+/* A parallel region with nothing in it; and one in which the last thread reads what the first has just written: how far the processors are
+ * from each other, which may change where they are not real ones. */
+enum { HARDWARE_PASSED_ON = 32 << 10 /* bytes */ };
+void hardware_region(int threads);
+void hardware_pass_on(int threads);
+
 /* ---- products C = A B ---- */
 
 typedef struct hardware_product {

@@ -163,6 +163,8 @@ def hardware(rows):
     for r in rows:
         amount, unit = (r.data["flops"], "GF/s") if r.data["flops"] else (r.data["bytes"], "GB/s")
         speeds = [amount / r.us("limit", t) / 1e3 if r.us("limit", t) else None for t in (1, 2)]
+        if not amount:
+            speeds, unit = [r.us("limit", t) for t in (1, 2)], "us"
         lines.append([r.name, r.what, " / ".join(number(s) for s in speeds) + " " + unit, ratio(r.gain("limit"))])
     return table(["row", "what", "1 / 2 threads", "gain"], lines)
 
