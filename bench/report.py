@@ -161,11 +161,11 @@ def products(rows):
 def hardware(rows):
     lines = []
     for r in rows:
-        amount, unit = (r.data["flops"], "GF/s") if r.data["flops"] else (r.data["bytes"], "GB/s")
-        speeds = [amount / r.us("limit", t) / 1e3 if r.us("limit", t) else None for t in (1, 2)]
-        if not amount:
-            speeds, unit = [r.us("limit", t) for t in (1, 2)], "us"
-        lines.append([r.name, r.what, " / ".join(number(s) for s in speeds) + " " + unit, ratio(r.gain("limit"))])
+        amount = r.data["flops"] or r.data["bytes"] # neither: it is the time that counts
+        unit = "GF/s" if r.data["flops"] else "GB/s" if amount else "us"
+        times = [r.us("limit", t) for t in (1, 2)]
+        figures = [us and amount / us / 1e3 for us in times] if amount else times
+        lines.append([r.name, r.what, " / ".join(number(f) for f in figures) + " " + unit, ratio(r.gain("limit"))])
     return table(["row", "what", "1 / 2 threads", "gain"], lines)
 
 

@@ -54,13 +54,18 @@ ct_tensor *ct_grad_borrow(const ct_tensor *leaf)
     return n && !n->op && n->collects ? n->grad : NULL;
 }
 
+void ct__drop_grad(ct__node *leaf)
+{
+    if (leaf->grad) ct__release(leaf->grad);
+    leaf->grad = NULL;
+    leaf->spent = false;
+}
+
 bool ct_zero_grad(ct_tensor *leaf)
 {
     ct__node *n = leaf_of("ct_zero_grad", leaf);
     if (!n || !ct__may_change()) return false;
-    if (n->grad) ct__release(n->grad);
-    n->grad = NULL;
-    n->spent = false;
+    ct__drop_grad(n);
     return true;
 }
 
@@ -80,9 +85,8 @@ bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient)
         return ct__fail(CT_ERROR_SHAPE, "ct_set_grad", "gradient is %s, the leaf is %s", ct__describe(gradient), ct__describe(leaf));
     ct_tensor *own = ct__own(ct_alias(gradient));
     if (!own) return false;
-    if (n->grad) ct__release(n->grad);
+    ct__drop_grad(n);
     n->grad = own;
-    n->spent = false;
     return true;
 }
 
@@ -98,9 +102,7 @@ bool ct_set_data(ct_tensor *t, ct_tensor *values)
         return ct__fail(CT_ERROR_DTYPE, "ct_set_data", "values are %s; t needs a gradient, so expected f32 or f64", ct__describe(values));
     ct__tensor_take_values(t, values);
     if (!n) return true;
-    if (n->grad) ct__release(n->grad);
-    n->grad = NULL;
-    n->spent = false;
+    ct__drop_grad(n);
     n->dtype = values->dtype;
     t->storage->tracked = t->storage->tracked || n->collects;
     return true;

@@ -208,15 +208,8 @@ static bool materialize(const work *w, ct_tensor **g)
     return true;
 }
 
-/* A spent gradient goes before the new one is made, which then lies where it lay, in cache. */
-static __attribute__((noinline)) void drop_spent(ct__node *leaf)
-{
-    if (leaf->grad) ct__release(leaf->grad);
-    leaf->grad = NULL;
-    leaf->spent = false;
-}
-
-/* All wanted dx by the operation's fused function. */
+/* All wanted dx by the operation's fused function. A spent gradient goes before the new one is made, which then lies where it lay, in
+ * cache. */
 static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const *g)
 {
     bool need[CT__MAX_INPUTS] = {false};
@@ -226,7 +219,7 @@ static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const 
     for (int i = 0; i < n_in; i++) {
         need[i] = wanted(s, &n->in[i]);
         gx[i] = NULL;
-        if (need[i] && n->in[i].from->spent && s->n_targets == 0 && n->in[i].from->collects) drop_spent(n->in[i].from);
+        if (need[i] && n->in[i].from->spent && s->n_targets == 0 && n->in[i].from->collects) ct__drop_grad(n->in[i].from);
     }
     if (!n->op->fused(c, g, need, gx)) return false;
 #pragma GCC unroll 1
@@ -512,7 +505,7 @@ static void commit(work *harvest, bool create_graph)
     for (work *w = harvest; w; w = w->later) {
         ct__node *leaf = w->node;
         ct_tensor *g = w->g[0];
-        if (leaf->spent) drop_spent(leaf);
+        if (leaf->spent) ct__drop_grad(leaf);
         if (g && !leaf->grad) {
             leaf->grad = g; /* handed over */
             w->g[0] = NULL;

@@ -18,20 +18,20 @@ __attribute__((constructor)) static void choose(void)
 #endif
 
 /* Small ones, which one thread does at once without packing A. */
-static void multiply_batch(ct_dtype dtype, int64_t batch, ct__gemm_part part, int64_t a_step, int64_t b_step, int64_t c_step,
-                           int64_t bias_step)
+static void multiply_batch(const ct__gemm_job *job)
 {
-    const int64_t size = dtype == CT_F64 ? 8 : 4;
+    const int64_t size = ct__gemm_size(job->dtype);
+    ct__gemm_part part = job->part;
     ct__matrix a = *part.a, b = *part.b, c = *part.c;
     part.a = &a;
     part.b = &b;
     part.c = &c;
-    for (; batch > 0; batch--) {
-        ct__gemm_own->multiply[dtype == CT_F64](&part);
-        a.data += a_step * size;
-        b.data += b_step * size;
-        c.data += c_step * size;
-        if (part.bias) part.bias += bias_step * size;
+    for (int64_t l = job->batch; l > 0; l--) {
+        ct__gemm_own->multiply[ct__gemm_index(job->dtype)](&part);
+        a.data += job->a_step * size;
+        b.data += job->b_step * size;
+        c.data += job->c_step * size;
+        if (part.bias) part.bias += job->bias_step * size;
     }
 }
 
@@ -53,13 +53,15 @@ void ct__gemm_with(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix
         bias_step = then->bias_step;
     }
     /* sides so short that flops did not overflow? */
-    if (CT__LIKELY(sides < 1 << 15 && flops <= 2 * SMALL && k && (c->column == 1 || n == 1))) {
-        if (CT__LIKELY(batch == 1)) ct__gemm_own->multiply[dtype == CT_F64](&part);
-        else multiply_batch(dtype, batch, part, a_step, b_step, c_step, bias_step);
+    const bool small = sides < 1 << 15 && flops <= 2 * SMALL && k && (c->column == 1 || n == 1);
+    if (CT__LIKELY(small && batch == 1)) {
+        ct__gemm_own->multiply[ct__gemm_index(dtype)](&part);
         return;
     }
-    ct__gemm_large(&(ct__gemm_job){.dtype = dtype, .part = part, .batch = batch, .a_step = a_step, .b_step = b_step, .c_step = c_step,
-                                   .bias_step = bias_step});
+    const ct__gemm_job job = {.dtype = dtype, .part = part, .batch = batch, .a_step = a_step, .b_step = b_step, .c_step = c_step,
+                              .bias_step = bias_step};
+    if (small) multiply_batch(&job);
+    else ct__gemm_large(&job);
 }
 
 void ct__gemm(ct_dtype dtype, int64_t batch, double alpha, const ct__matrix *a, int64_t a_step, const ct__matrix *b,

@@ -14,6 +14,7 @@ enum { CT__GEMM_DEPTH = 400 };
 static inline int64_t ct__gemm_chunks(int64_t k) { return (k + CT__GEMM_DEPTH - 1) / CT__GEMM_DEPTH; }
 static inline int64_t ct__gemm_depth(int64_t k)
 {
+    if (k <= CT__GEMM_DEPTH) return k;
     const int64_t chunks = ct__gemm_chunks(k);
     return (k + chunks - 1) / chunks;
 }
@@ -28,7 +29,10 @@ typedef struct ct__gemm_part {
     bool pack_b, relu;
 } ct__gemm_part;
 
-/* Index 0: f32, 1: f64. */
+static inline int64_t ct__gemm_size(ct_dtype dtype) { return dtype == CT_F64 ? 8 : 4; }
+static inline int ct__gemm_index(ct_dtype dtype) { return dtype == CT_F64; }
+
+/* By ct__gemm_index. */
 typedef struct ct__gemm_kernels {
     void (*multiply[2])(const ct__gemm_part *part);
     int rows, pitch[2], width[2]; /* of a tile; from row to row of a packed panel of A; of a strip */
@@ -44,10 +48,9 @@ extern const ct__gemm_kernels ct__gemm_baseline, ct__gemm_avx2, ct__gemm_avx512;
  * first-level cache. */
 static inline bool ct__gemm_packs_b(const ct__matrix *b, int64_t rows, ct_dtype dtype)
 {
-    const int64_t size = dtype == CT_F64 ? 8 : 4;
     if (b->column != 1) return b->columns > 1;
     if (ct__gemm_own->narrow) return rows >= 12; /* then the last columns need no loop over lanes */
-    return rows >= 48 && b->row * size >= (rows < 256 ? 4096 : 1024) && b->rows >= 32;
+    return rows >= 48 && b->row * ct__gemm_size(dtype) >= (rows < 256 ? 4096 : 1024) && b->rows >= 32;
 }
 
 /* A product for a batch of matrices, from one of which to the next the steps lead, in elements. `part` describes the first. */

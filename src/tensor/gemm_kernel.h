@@ -323,7 +323,7 @@ static void NAME(multiply)(const ct__gemm_part *p)
         else NAME(multiply_strip)(p, b, p->b->row);
         return;
     }
-    const int64_t depth = k > CT__GEMM_DEPTH ? ct__gemm_depth(k) : k;
+    const int64_t depth = ct__gemm_depth(k);
     if (NAME(turned_pays)(p)) {
         NAME(multiply_turned)(p, depth);
         return;

@@ -28,8 +28,6 @@ typedef struct product {
     char *sheets; /* the sums of all chunks but those of the first piece */
 } product;
 
-static int index_of(ct_dtype dtype) { return dtype == CT_F64; }
-static int64_t size_of(ct_dtype dtype) { return dtype == CT_F64 ? 8 : 4; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -48,8 +46,8 @@ static bool packs_a(const ct__matrix *a, int64_t columns, int64_t size)
 /* Room for packing in a part of the product. */
 static void plan_space(product *p)
 {
-    const int i = index_of(p->dtype);
-    const int64_t size = size_of(p->dtype), depth = least(CT__GEMM_DEPTH, p->a.columns);
+    const int i = ct__gemm_index(p->dtype);
+    const int64_t size = ct__gemm_size(p->dtype), depth = least(CT__GEMM_DEPTH, p->a.columns);
     p->part.pack_b = ct__gemm_packs_b(&p->b, p->height, p->dtype);
     if (packs_a(&p->a, p->width, size)) {
         const int64_t bytes = (p->height + ct__gemm_own->rows - 1) / ct__gemm_own->rows * ct__gemm_own->pitch[i] * depth * size;
@@ -95,7 +93,7 @@ static void scale(const product *p, const ct__matrix *c)
 {
     for (int64_t i = 0; i < c->rows; i++) {
         for (int64_t j = 0; j < c->columns; j++) {
-            char *at = element(c, i, j, size_of(p->dtype));
+            char *at = element(c, i, j, ct__gemm_size(p->dtype));
             ct__store(at, p->dtype, p->part.beta == 0 ? 0 : p->part.beta * ct__load(at, p->dtype));
         }
     }
@@ -104,7 +102,7 @@ static void scale(const product *p, const ct__matrix *c)
 /* The bias goes into C, and the product adds onto it. */
 static void fill_with_bias(product *p)
 {
-    const int64_t size = size_of(p->dtype);
+    const int64_t size = ct__gemm_size(p->dtype);
     ct__matrix c = p->c;
     for (int64_t l = 0; l < p->batch; l++, c.data += p->c_step * size, p->part.bias += p->bias_step * size) {
         for (int64_t i = 0; i < c.rows; i++) {
@@ -120,7 +118,7 @@ static void activate(const product *p, const ct__matrix *c)
 {
     for (int64_t i = 0; i < c->rows; i++) {
         for (int64_t j = 0; j < c->columns; j++) {
-            char *at = element(c, i, j, size_of(p->dtype));
+            char *at = element(c, i, j, ct__gemm_size(p->dtype));
             if (ct__load(at, p->dtype) <= 0) ct__store(at, p->dtype, 0);
         }
     }
@@ -157,7 +155,7 @@ __attribute__((noinline)) static void call_own(const product *p, const ct__matri
         if (p->space_a) part.space_a = space;
         if (p->space_each > p->space_a) part.space_b = space + p->space_a;
     }
-    ct__gemm_own->multiply[index_of(p->dtype)](&part);
+    ct__gemm_own->multiply[ct__gemm_index(p->dtype)](&part);
 }
 
 /* ---- long sums in pieces ---- */
@@ -174,7 +172,7 @@ static int64_t sheet_size(const product *p) { return p->c.rows * p->c.columns; }
 /* Of a block at row i and column j of C. */
 static void run_piece(const product *p, int64_t piece, const ct__gemm_part *block, int64_t i, int64_t j)
 {
-    const int64_t size = size_of(p->dtype), depth = ct__gemm_depth(p->a.columns), end = first_chunk(p, piece + 1);
+    const int64_t size = ct__gemm_size(p->dtype), depth = ct__gemm_depth(p->a.columns), end = first_chunk(p, piece + 1);
     const int64_t count = piece ? 1 : end; /* chunks at once */
     for (int64_t chunk = first_chunk(p, piece); chunk < end; chunk += count) {
         const int64_t l = chunk * depth, terms = least(count * depth, p->a.columns - l);
@@ -224,7 +222,7 @@ static void add_sheets(void *context, int64_t part)
 /* One block of one matrix of the batch, or a piece of its sum. */
 static void run_block(const product *p, int64_t matrix, int64_t panel, int64_t piece)
 {
-    const int64_t size = size_of(p->dtype), i = panel / p->across * p->height, j = panel % p->across * p->width;
+    const int64_t size = ct__gemm_size(p->dtype), i = panel / p->across * p->height, j = panel % p->across * p->width;
     const int64_t rows = least(p->height, p->c.rows - i), columns = least(p->width, p->c.columns - j);
     if (rows <= 0 || columns <= 0) return;
     ct__matrix a = block_of(p->a, size, i, rows, 0, p->a.columns);
@@ -266,7 +264,7 @@ static void run_part(void *context, int64_t index)
  * and of reading its rows of A and columns of B, each of which costs about as much as eight multiplications. */
 static void cut(product *p, int64_t parts, int64_t threads)
 {
-    const int64_t m = p->c.rows, n = p->c.columns, width = ct__gemm_own->width[index_of(p->dtype)];
+    const int64_t m = p->c.rows, n = p->c.columns, width = ct__gemm_own->width[ct__gemm_index(p->dtype)];
     int64_t best = INT64_MAX;
     for (int64_t across = 1; across <= parts; across++) {
         const int64_t down = (parts + across - 1) / across, height = (m + down - 1) / down;
@@ -328,7 +326,7 @@ static void multiply(product *p)
     plan(p);
     if (!p->blis) plan_space(p);
     const size_t space = p->space_each * (size_t)(p->serial ? 1 : ct_threads());
-    const size_t sheets = p->pieces > 1 ? (size_t)(sheets_of(p) * sheet_size(p) * size_of(p->dtype)) : 0;
+    const size_t sheets = p->pieces > 1 ? (size_t)(sheets_of(p) * sheet_size(p) * ct__gemm_size(p->dtype)) : 0;
     p->space = space ? ct__pool_get(space) : NULL;
     p->sheets = sheets ? ct__pool_get(sheets) : NULL;
     if (!p->sheets) p->pieces = 1; /* as without memory for packing, slower and right */
@@ -339,7 +337,7 @@ static void multiply(product *p)
         ct__self.count.parallel_gemms++;
         ct__parallel(parts, run_part, p);
     }
-    if (p->sheets) {
+    if (p->sheets) { /* from here on a part is some rows of C */
         p->height = sheet_size(p) > SHORT_SHEET ? (p->c.rows + ct_threads() - 1) / ct_threads() : p->c.rows;
         ct__parallel((p->c.rows + p->height - 1) / p->height, add_sheets, p);
         ct__pool_put(p->sheets, sheets);

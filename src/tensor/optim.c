@@ -1,9 +1,9 @@
 /*
  * optim.c - optimizer steps: one pass over all parameters together.
  *
- * A model of many parameters takes one parallel region, not one for each, and a small model takes none. A part of the work is as
- * good as the same share of each parameter: so a thread meets the rows that it summed the gradient of, and will read again in the next
- * product, where products are cut in the same way. What is too small to be cut goes to one part as a whole. Each element is computed
+ * A model of many parameters takes one parallel region, not one for each, and a small model takes none. A part of the work is the
+ * same share of each parameter: so a thread meets the rows that it summed the gradient of, and will read again in the next product,
+ * where products are cut in the same way. What is too small to be cut goes to one part as a whole. Each element is computed
  * from its own old values alone, so the cut cannot change a bit. Everything is checked before anything changes, and nothing is
  * allocated.
  */
@@ -178,8 +178,8 @@ static bool run(step *s)
     int64_t elements = 0, bytes = 0;
     int ways = 0; /* an array that changes is read and written */
     for (int i = 0; i < s->count; i++) {
-        elements += s->array[0].tensors[i]->count;
-        bytes += s->array[0].tensors[i]->count * (int64_t)ct__size(s->array[0].tensors[i]);
+        elements += elements_of(s, i);
+        bytes += elements_of(s, i) * (int64_t)ct__size(s->array[0].tensors[i]);
     }
     for (int a = 0; a < 4; a++) ways += s->array[a].tensors ? 1 + s->array[a].changes : 0;
     ct__count_pass(ways * bytes);
