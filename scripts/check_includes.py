@@ -9,7 +9,7 @@ import re
 import sys
 
 ROOMS = ["base", "tensor", "autograd", "ops", "nn", "io", "check"]
-MORE_HEADERS = {"custom": "autograd", "inspect": "autograd", "trace": "autograd"}  # public ones not named as their room
+MORE_HEADERS = {"capture": "autograd", "custom": "autograd", "inspect": "autograd", "trace": "autograd"}  # public ones not named as their room
 MAY_INCLUDE = {
     "base": {"base"},
     "tensor": {"tensor", "base"},

@@ -17,12 +17,12 @@ CANNOT_FAIL = {
     "any number will do": ["ct_scope_end", "ct_scope_cleanup"],
     "it reads or sets the thread's own state": ["ct_memory", "ct_count", "ct_threads", "ct_memory_reset_peak", "ct_memory_trim",
                                                 "ct_seed", "ct_grad_mode", "ct_grad_mode_cleanup", "ct_detect_anomaly",
-                                                "ct_detect_anomaly_cleanup", "ct_trace"],
+                                                "ct_detect_anomaly_cleanup", "ct_trace", "ct_capturing"],
     "what is not valid gives a value of its own, without an error": [
         "ct_dtype_name", "ct_dtype_size", "ct_shape_count", "ct_mistake_name", "ct_verdict_name", "ct_place_in_graph",
-        "ct_source_line"],
+        "ct_source_line", "ct_captured_info_of"],
     "NULL is fine": ["ct_free", "ct_module_free", "ct_optimizer_free", "ct_dataset_free", "ct_loader_free", "ct_linear_free",
-                     "ct_graph_free", "ct_comparison_free"],
+                     "ct_graph_free", "ct_comparison_free", "ct_captured_free"],
     "it returns a constant, or a number that is always there": ["ct_nn_end", "ct_adam_defaults", "ct_operation_count"],
 }
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)

@@ -10,7 +10,7 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PAGE = TOP / "docs" / "reference.md"
-HEADERS = ["base", "tensor", "ops", "autograd", "custom", "inspect", "trace", "nn", "io", "check"]
+HEADERS = ["base", "tensor", "ops", "autograd", "capture", "custom", "inspect", "trace", "nn", "io", "check"]
 HEAD = """# Reference
 
 Every public function, by header. This page is made from `include/cotangent/*.h` by `scripts/make_reference.py`; to change it,

@@ -390,6 +390,81 @@ static void check_stacks(sample *s, ct_tensor *const *x)
     for (int i = 0; i < s->n && s->n > 1; i++) check_stacked_tangents(s, x, y, i);
 }
 
+/* ---- captured and replayed ---------------------------------------------------------------------------- */
+
+enum { REPLAYED = 3 * INPUTS + 3 };
+
+/* A step that computes the value, and derivatives of both orders in both directions. */
+typedef struct all_of {
+    sample *s;
+    ct_tensor *const *x;
+    const directions *d;
+    ct_tensor *out[REPLAYED]; /* owned */
+    int n;
+} all_of;
+
+static int compute_all(void *context)
+{
+    all_of *a = context;
+    sample *s = a->s;
+    CT_SCOPE;
+    ct_tensor *y = NULL, *u = a->d->u, *jv = NULL, *at[INPUTS + 1], *pulled[INPUTS], *out[REPLAYED] = {NULL};
+    int n = 0;
+    run(s, a->x, &y);
+    out[n++] = y;
+    ct_grad(&y, &u, 1, a->x, s->n, &out[n], (ct_grad_options){.retain_graph = true});
+    n += s->n;
+    ct_grad(&y, &u, 1, a->x, s->n, &out[n], (ct_grad_options){.create_graph = true});
+    n += s->n;
+    ct_jvp(run, s, a->x, a->d->v, s->n, NULL, &jv, 1);
+    out[n++] = jv;
+    for (int i = 0; i < s->n; i++) at[i] = a->x[i];
+    at[s->n] = leaf(u);
+    if (pull(s, at, pulled)) return 1;
+    ct_grad(pulled, a->d->w, s->n, at, s->n + 1, &out[n], (ct_grad_options){0});
+    n += s->n + 1;
+    for (int i = 0; i < n; i++) a->out[i] = ct_keep(ct_detach(out[i]));
+    a->n = n;
+    return ct_error() != NULL;
+}
+
+static void free_all(all_of *a)
+{
+    for (int i = 0; i < a->n; i++) ct_free(a->out[i]);
+    a->n = 0;
+}
+
+/* Other values for x, where they are. */
+static bool change_operands(const sample *s, ct_tensor *const *x)
+{
+    CT_SCOPE;
+    for (int i = 0; i < s->n; i++) {
+        ct_tensor *other = laid_out(values_of(s, i, now.dtype), now.layout->of[i]);
+        if (other->storage->bytes != x[i]->storage->bytes) return false;
+        if (other->count) memcpy(x[i]->storage->data, other->storage->data, other->storage->bytes);
+    }
+    return true;
+}
+
+/* What was captured computes from new values what another call computes from them, bit for bit. */
+static void check_replay(sample *s, ct_tensor *const *x, const directions *d)
+{
+    all_of captured = {.s = s, .x = x, .d = d}, called = {.s = s, .x = x, .d = d};
+    ct_captured *c = ct_capture(compute_all, &captured);
+    if (!check(c != NULL, "capture", 0, 0)) return;
+    if (!change_operands(s, x)) check(false, "other operands", 0, 0);
+    check(ct_replay(c), "replay", 0, 0);
+    check(ct_replay(c), "replay, once more", 0, 0);
+    check(compute_all(&called) == 0, "another call", 0, 0);
+    for (int i = 0; i < called.n; i++) {
+        ct_tensor *a = captured.out[i], *b = called.out[i];
+        check(ct_same_shape(a, b) && ct_allclose(a, b, 0, 0), "a replay against another call", i, 0);
+    }
+    free_all(&captured);
+    free_all(&called);
+    ct_captured_free(c);
+}
+
 static ct_tensor *reference_value(sample *s, ct_tensor *const *x)
 {
     CT_NO_GRAD;
@@ -436,6 +511,7 @@ static bool check_sample_as(sample *s, ct_dtype dtype, const layouts *layout)
     check_first_order(s, x, &d);
     check_stacks(s, x);
     check_second_order(s, x, &d);
+    check_replay(s, x, &d);
     return true;
 }
 

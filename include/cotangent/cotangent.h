@@ -6,6 +6,7 @@
 #include <cotangent/tensor.h>
 #include <cotangent/ops.h>
 #include <cotangent/autograd.h>
+#include <cotangent/capture.h>
 #include <cotangent/custom.h>
 #include <cotangent/trace.h>
 #include <cotangent/inspect.h>

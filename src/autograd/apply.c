@@ -1,13 +1,18 @@
 /*
  * apply.c - the one way by which every operation runs: check, compute, record, push tangents.
  */
-#include "autograd/graph.h"
+#include "autograd/captured.h"
 
 const char *ct__op_title(const ct_op *op)
 {
     char *to = ct__message_room();
     snprintf(to, CT__TEXT, "%s%s", op->custom ? "" : "ct_", op->name);
     return to;
+}
+
+static inline bool forward(const ct_call *c)
+{
+    return CT__LIKELY(!ct__self.script) ? c->op->forward(c) : ct__capture_forward(c);
 }
 
 /* Makes the results and fills them. */
@@ -17,7 +22,7 @@ static inline __attribute__((always_inline)) bool compute(ct_call *c)
         const ct_tensor *x = c->in[0];
         c->dtype = x->dtype;
         c->out[0] = ct__tensor_new(c->op->name, c->dtype, x->rank, x->dim);
-        if (CT__LIKELY(c->out[0] != NULL)) return c->op->forward(c);
+        if (CT__LIKELY(c->out[0] != NULL)) return forward(c);
         return ct__rename_error(c->op->name, ct__op_title(c->op));
     }
     if (c->op->view) return c->op->view(c);
@@ -27,7 +32,7 @@ static inline __attribute__((always_inline)) bool compute(ct_call *c)
         if (CT__UNLIKELY(!c->out[i])) return ct__rename_error(c->op->name, ct__op_title(c->op));
     }
     c->dtype = c->dtypes[0];
-    return c->op->forward(c);
+    return forward(c);
 }
 
 static bool any_float(const ct_call *c)

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "autograd/graph.h"
+#include "tensor/script.h"
 
 typedef struct ct__segment segment;
 
@@ -341,6 +342,7 @@ static bool check(ct_function f, ct_tensor *const *in, int n_in, ct_tensor **out
     if (!f || (!in && n_in > 0) || (!out && n_out > 0)) return ct__fail_null("ct_checkpoint", !f ? "f" : !in ? "in" : "out");
     if (n_in < 0 || n_out < 1)
         return ct__fail(CT_ERROR_VALUE, "ct_checkpoint", "%d inputs and %d outputs; expected 0 and 1 at least", n_in, n_out);
+    if (!ct__unscripted("ct_checkpoint", "nothing is let go: call the function itself")) return false;
     for (int i = 0; i < n_in; i++) {
         if (!ct__check("ct_checkpoint", "in[]", in[i])) return false;
     }

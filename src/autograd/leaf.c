@@ -1,7 +1,7 @@
 /*
  * leaf.c - leaves: tensors that collect gradients, reading and setting these, and hooks.
  */
-#include "autograd/graph.h"
+#include "autograd/captured.h"
 
 ct_tensor *ct_requires_grad(ct_tensor *t, bool yes)
 {
@@ -66,6 +66,7 @@ bool ct_zero_grad(ct_tensor *leaf)
     ct__node *n = leaf_of("ct_zero_grad", leaf);
     if (!n || !ct__may_change()) return false;
     ct__drop_grad(n);
+    if (CT__UNLIKELY(ct__self.script != NULL)) ct__capture_grad_change(n, false);
     return true;
 }
 
@@ -74,6 +75,7 @@ bool ct_spend_grad(ct_tensor *leaf)
     ct__node *n = leaf_of("ct_spend_grad", leaf);
     if (!n || !ct__may_change()) return false;
     n->spent = n->grad != NULL;
+    if (CT__UNLIKELY(ct__self.script != NULL)) ct__capture_grad_change(n, true);
     return true;
 }
 
@@ -81,6 +83,8 @@ bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient)
 {
     ct__node *n = leaf_of("ct_set_grad", leaf);
     if (!n || !ct__check("ct_set_grad", "gradient", gradient) || !ct__may_change()) return false;
+    if (!ct__unscripted("ct_set_grad", "a leaf would get a gradient only once: call it in a function that ct_on_replay calls"))
+        return false;
     if (!ct__same_shape(leaf, gradient) || leaf->dtype != gradient->dtype)
         return ct__fail(CT_ERROR_SHAPE, "ct_set_grad", "gradient is %s, the leaf is %s", ct__describe(gradient), ct__describe(leaf));
     ct_tensor *own = ct__own(ct_alias(gradient));
@@ -93,6 +97,7 @@ bool ct_set_grad(ct_tensor *leaf, ct_tensor *gradient)
 bool ct_set_data(ct_tensor *t, ct_tensor *values)
 {
     if (!ct__check("ct_set_data", "t", t) || !ct__check("ct_set_data", "values", values) || !ct__may_change()) return false;
+    if (!ct__unscripted("ct_set_data", "tensors keep their memory: ct_copy_ changes values where they are")) return false;
     ct__node *n = t->graph;
     if (n && n->op)
         return ct__fail(CT_ERROR_GRAPH, "ct_set_data", "t is the result of %s; only leaves and constants take other values", ct__node_title(n));

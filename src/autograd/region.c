@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "tensor/chain.h"
+#include "autograd/captured.h"
 
 enum { NODES = 48, WAITING = 96, HELD = CT__CHAIN_REGISTERS };
 enum { SURPLUS = 2 }; /* tensors that a region may have alive beyond those that its nodes one by one would */
@@ -229,7 +229,8 @@ static void empty(ct__region *r)
 bool ct__region_run(ct__region *r, const ct__tour *t)
 {
     bool ok = make_tensors(r, t);
-    if (ok) ct__chain_run(&r->chain, r->dtype, r->count);
+    if (ok && CT__LIKELY(!ct__self.script)) ct__chain_run(&r->chain, r->dtype, r->count);
+    else if (ok) ct__capture_chain(&r->chain, r->dtype, r->count);
     if (ok) ok = hand_on(r);
     ct__ad.regions++;
     ct__ad.in_regions += ok ? r->n_nodes : 0;

@@ -8,6 +8,7 @@
  * Gradients may be stacks, with extra leading axes. Rules and sums take them as they are; hooks, and rules that say so, get them
  * one by one.
  */
+#include "autograd/captured.h"
 #include "autograd/push.h"
 #include "autograd/region.h"
 #include "autograd/slices.h"
@@ -36,7 +37,7 @@ typedef struct sweep {
 ct_tensor *ct__grad_sum(ct_tensor *grad, ct_tensor *g, bool in_place)
 {
     if (!grad) return ct__retain(g);
-    if (in_place && ct__exclusive(grad) && grad->dtype == g->dtype && ct__same_shape(grad, g)) {
+    if (in_place && !ct__self.script && ct__exclusive(grad) && grad->dtype == g->dtype && ct__same_shape(grad, g)) {
         ct_tensor *operands[] = {grad, grad, g};
         const ct__slope add = ct__engine.addition((ct_dtype)grad->dtype);
         ct__map(add.kernel, 1, operands, 3, add.params, 1);
@@ -221,7 +222,7 @@ static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const 
         gx[i] = NULL;
         if (need[i] && n->in[i].from->spent && s->n_targets == 0 && n->in[i].from->collects) ct__drop_grad(n->in[i].from);
     }
-    if (!n->op->fused(c, g, need, gx)) return false;
+    if (!(CT__LIKELY(!ct__self.script) ? n->op->fused(c, g, need, gx) : ct__capture_fused(c, g, need, gx))) return false;
 #pragma GCC unroll 1
     for (int i = 0; i < n_in; i++) {
         if (!need[i]) continue;
@@ -500,13 +501,15 @@ static bool process_large(sweep *s, work *w, bool *done)
 /* ---- the sweep ---- */
 
 /* Gives the leaves what waits for them. */
-static void commit(work *harvest, bool create_graph)
+static bool commit(work *harvest, bool create_graph)
 {
     for (work *w = harvest; w; w = w->later) {
         ct__node *leaf = w->node;
         ct_tensor *g = w->g[0];
         if (leaf->spent) ct__drop_grad(leaf);
-        if (g && !leaf->grad) {
+        if (CT__UNLIKELY(ct__self.script != NULL)) {
+            if (!ct__capture_collect(leaf, g)) return false;
+        } else if (g && !leaf->grad) {
             leaf->grad = g; /* handed over */
             w->g[0] = NULL;
         } else if (g) {
@@ -517,6 +520,7 @@ static void commit(work *harvest, bool create_graph)
             if (leaf->grad) ct__fill(leaf->grad, 0);
         }
     }
+    return true;
 }
 
 static bool process(sweep *s, work *w)
@@ -567,7 +571,7 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
     ct__region_free(s.region);
     if (s.spread) ct__release(s.spread);
     ct__scope_end(scope);
-    if (ok) commit(s.harvest, options.create_graph);
+    ok = ok && commit(s.harvest, options.create_graph);
     ct__tour_end(&s.tour);
     ct__queue_free(&s.queue);
     for (int i = 0; !ok && i < n_targets; i++) {

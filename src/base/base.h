@@ -15,7 +15,9 @@
 
 /* ---- the thread's own state: small, so that it fits the static TLS block of a dlopen'ed library ---- */
 
-typedef struct ct__heap ct__heap; /* pool lists, memory.c */
+typedef struct ct__heap ct__heap;     /* pool lists, memory.c */
+typedef struct ct__script ct__script; /* what a captured step does, and the tensors of one of its actions: tensor/script.h */
+typedef struct ct__supply ct__supply;
 
 /* Records of up to CT__SLAB_MAX bytes come in classes of CT__SLAB_STEP. */
 enum { CT__SLAB_STEP = 64, CT__SLAB_CLASSES = 16, CT__SLAB_MAX = CT__SLAB_STEP * CT__SLAB_CLASSES };
@@ -33,6 +35,8 @@ typedef struct ct__thread {
     bool awake;      /* its team came at once to the last region */
     int threads;     /* set by ct_set_threads; 0: OpenMP's default */
     ct__heap *heap;
+    ct__script *script; /* being written; NULL: none is */
+    ct__supply *supply; /* where new tensors are noted or come from; NULL: they are new */
     uint64_t random_seed, random_counter;
     int64_t reads; /* of numbers out of tensors that are part of a graph: a rule that did so cannot be differentiated */
     ct_memory_info live;

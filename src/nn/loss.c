@@ -7,6 +7,8 @@
  */
 #include "nn.h"
 
+#include <cotangent/capture.h>
+
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -119,7 +121,7 @@ static bool indices_fit(const char *operation, const char *name, const ct_tensor
     if (ct__nn_is_float(target))
         return ct_raise(CT_ERROR_DTYPE, operation, "target is %s: class indices must be integers; ct_cast(target, CT_I64)?",
                         ct__nn_describe(target).text);
-    if (ct_count_of(target) == 0) return true;
+    if (ct_count_of(target) == 0 || ct_capturing()) return true; /* in a captured step the operations look at each replay's */
     CT_SCOPE;
     const int64_t classes = ct_dim(x, -1), n = ct_count_of(target);
     const int64_t *index = ct_dtype_of(target) == CT_I64 && ct_is_contiguous(target) ? ct_data(target) : NULL;
@@ -239,7 +241,7 @@ static ct_tensor *cut_log(ct_tensor *p)
 /* Are these probabilities, not logits? (NaN goes on, and into the result.) */
 static bool probabilities_fit(const char *operation, ct_tensor *p)
 {
-    if (ct_count_of(p) == 0) return true;
+    if (ct_count_of(p) == 0 || ct_capturing()) return true;
     CT_SCOPE;
     ct_tensor *values = ct_detach(p);
     const double low = ct_item(ct_min(values, CT_ALL, false)), high = ct_item(ct_max(values, CT_ALL, false));

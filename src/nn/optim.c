@@ -7,6 +7,8 @@
  */
 #include "nn.h"
 
+#include <cotangent/capture.h>
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -32,6 +34,7 @@ struct ct_optimizer {
     method how;
     int count;
     ct_tensor **p, **g, **m, **v; /* [count] each: the arguments of one kernel call */
+    double norm; /* of the gradients, at the last clipping of a captured step */
     slot slots[];
 };
 
@@ -302,11 +305,9 @@ static bool step_number(ct_optimizer *o, int64_t t)
     return true;
 }
 
-bool ct_optimizer_step(ct_optimizer *optimizer)
+static bool step_now(ct_optimizer *optimizer)
 {
     static const char operation[] = "ct_optimizer_step";
-    if (!optimizer) return ct_raise(CT_ERROR_NULL, operation, "optimizer is NULL");
-    if (!ct_may_change_state()) return false;
     CT_SCOPE;
     CT_NO_GRAD;
     const int found = find_gradients(optimizer);
@@ -319,6 +320,16 @@ bool ct_optimizer_step(ct_optimizer *optimizer)
     return true;
 }
 
+static int step_again(void *optimizer) { return !step_now(optimizer); }
+
+/* The count of steps and the learning rate are the optimizer's: a captured step calls it each time. */
+bool ct_optimizer_step(ct_optimizer *optimizer)
+{
+    if (!optimizer) return ct_raise(CT_ERROR_NULL, "ct_optimizer_step", "optimizer is NULL");
+    if (!ct_may_change_state()) return false;
+    return ct_capturing() ? ct_on_replay(step_again, optimizer, 0) : step_now(optimizer);
+}
+
 /* ---- around the step ---------------------------------------------------------------------------------- */
 
 bool ct_optimizer_zero_grad(ct_optimizer *optimizer)
@@ -327,7 +338,7 @@ bool ct_optimizer_zero_grad(ct_optimizer *optimizer)
     if (!ct_may_change_state()) return false;
     for (int i = 0; i < optimizer->count; i++) {
         ct_tensor *p = optimizer->slots[i].param;
-        if (ct_needs_grad(p) && ct_has_grad(p) && !ct_zero_grad(p)) return false;
+        if (ct_needs_grad(p) && (ct_has_grad(p) || ct_capturing()) && !ct_zero_grad(p)) return false;
     }
     return true;
 }
@@ -366,15 +377,11 @@ static double norm_of_gradients(const char *operation, const ct_optimizer *o)
     return norm;
 }
 
-double ct_clip_grad_norm(ct_optimizer *optimizer, double max_norm)
+static const char clip_title[] = "ct_clip_grad_norm";
+
+static double clip_now(ct_optimizer *optimizer, double max_norm)
 {
-    static const char operation[] = "ct_clip_grad_norm";
-    if (!optimizer || !(max_norm >= 0)) {
-        if (!optimizer) ct_raise(CT_ERROR_NULL, operation, "optimizer is NULL");
-        else ct_raise(CT_ERROR_VALUE, operation, "max_norm is %g; expected 0 or more", max_norm);
-        return NAN;
-    }
-    if (!ct_may_change_state()) return NAN;
+    const char *operation = clip_title;
     CT_SCOPE;
     CT_NO_GRAD;
     const int found = find_gradients(optimizer);
@@ -388,4 +395,29 @@ double ct_clip_grad_norm(ct_optimizer *optimizer, double max_norm)
         if (s->g && !ct_set_grad(s->param, ct_mul(s->g, ct_scalar(max_norm / norm)))) return NAN;
     }
     return norm;
+}
+
+typedef struct clip {
+    ct_optimizer *optimizer;
+    double max_norm;
+} clip;
+
+static int clip_again(void *context)
+{
+    const clip *c = context;
+    c->optimizer->norm = clip_now(c->optimizer, c->max_norm);
+    return isnan(c->optimizer->norm);
+}
+
+double ct_clip_grad_norm(ct_optimizer *optimizer, double max_norm)
+{
+    if (!optimizer || !(max_norm >= 0)) {
+        if (!optimizer) ct_raise(CT_ERROR_NULL, clip_title, "optimizer is NULL");
+        else ct_raise(CT_ERROR_VALUE, clip_title, "max_norm is %g; expected 0 or more", max_norm);
+        return NAN;
+    }
+    if (!ct_may_change_state()) return NAN;
+    if (!ct_capturing()) return clip_now(optimizer, max_norm);
+    clip c = {optimizer, max_norm};
+    return ct_on_replay(clip_again, &c, sizeof c) ? optimizer->norm : NAN;
 }

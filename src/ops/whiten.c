@@ -7,6 +7,7 @@
 #include <cotangent/ops.h>
 
 #include "autograd/op.h"
+#include "tensor/script.h"
 
 #include <math.h>
 
@@ -196,6 +197,8 @@ ct_tensor *ct_whiten(ct_tensor *x, ct_tensor *covariance)
 double ct_log_det(ct_tensor *covariance)
 {
     if (!ct__check("ct_log_det", "covariance", covariance) || !covariance_ok("ct_log_det", covariance)) return (double)NAN;
+    if (!ct__unscripted("ct_log_det", "its result would be the number of then: call it in a function that ct_on_replay calls"))
+        return (double)NAN;
     ct_tensor *l = cholesky("ct_log_det", covariance);
     if (!l) return (double)NAN;
     const int64_t n = l->dim[0];

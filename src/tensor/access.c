@@ -3,7 +3,7 @@
  *
  * Readers never change anything and work while an error is pending. They fail as -1, NaN, false or NULL.
  */
-#include "tensor/tensor.h"
+#include "tensor/script.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,6 +58,19 @@ ct_shape ct_strides(const ct_tensor *t)
     return strides;
 }
 
+/* Numbers that leave a step while it is captured would be those of then for ever. */
+static bool unscripted(const char *operation)
+{
+    return ct__unscripted(operation, "numbers cannot be read: read them after it, or in a function that ct_on_replay calls");
+}
+
+static bool readable(const char *operation, const char *name, const ct_tensor *t)
+{
+    if (!present(operation, name, t)) return false;
+    ct__note_read(t);
+    return unscripted(operation);
+}
+
 /* ---- single elements ---- */
 
 /* Where the element at an index is; NULL with an error. */
@@ -79,8 +92,7 @@ static char *element(const char *operation, const ct_tensor *t, ct_index index)
 
 double ct_item(const ct_tensor *t)
 {
-    if (!present("ct_item", "t", t)) return NAN;
-    ct__note_read(t);
+    if (!readable("ct_item", "t", t)) return NAN;
     if (t->count == 1) return ct__load(t->data, t->dtype);
     ct__fail(CT_ERROR_SHAPE, "ct_item", "t has %lld elements, it is %s; expected one (ct_get reads one of several)",
              (long long)t->count, ct__describe(t));
@@ -89,8 +101,7 @@ double ct_item(const ct_tensor *t)
 
 double ct_get(const ct_tensor *t, ct_index index)
 {
-    if (!present("ct_get", "t", t)) return NAN;
-    ct__note_read(t);
+    if (!readable("ct_get", "t", t)) return NAN;
     const char *at = element("ct_get", t, index);
     return at ? ct__load(at, t->dtype) : NAN;
 }
@@ -100,7 +111,8 @@ bool ct_set(ct_tensor *t, ct_index index, double value)
     if (!ct__inplace_check("ct_set", t)) return false;
     char *at = element("ct_set", t, index);
     if (!at) return false;
-    ct__store(at, t->dtype, value);
+    ct_tensor one = {.dtype = t->dtype, .count = 1, .dense = true, .data = at, .storage = t->storage};
+    ct__fill(&one, value);
     ct__bump(t);
     return true;
 }
@@ -109,8 +121,7 @@ bool ct_set(ct_tensor *t, ct_index index, double value)
 
 void *ct_data(const ct_tensor *t)
 {
-    if (!present("ct_data", "t", t)) return NULL;
-    ct__note_read(t);
+    if (!readable("ct_data", "t", t)) return NULL;
     if (!ct__contiguous(t))
         return ct__fail(CT_ERROR_SHAPE, "ct_data", "t, which is %s, is a view whose elements do not lie side by side; "
                         "ct_contiguous(t) makes a copy where they do", ct__describe(t));
@@ -140,8 +151,7 @@ static void copy_to_unaligned(const ct_tensor *t, char *to)
 
 bool ct_copy_out(const ct_tensor *t, void *to, size_t bytes)
 {
-    if (!present("ct_copy_out", "t", t)) return false;
-    ct__note_read(t);
+    if (!readable("ct_copy_out", "t", t)) return false;
     const size_t expected = (size_t)t->count * ct__size(t);
     if (bytes != expected)
         return ct__fail(CT_ERROR_VALUE, "ct_copy_out", "room for %zu bytes; t, which is %s, has %zu", bytes, ct__describe(t),
@@ -156,8 +166,7 @@ bool ct_copy_out(const ct_tensor *t, void *to, size_t bytes)
 
 bool ct_copy_values(const ct_tensor *t, double *to, int64_t count)
 {
-    if (!present("ct_copy_values", "t", t)) return false;
-    ct__note_read(t);
+    if (!readable("ct_copy_values", "t", t)) return false;
     if (count != t->count)
         return ct__fail(CT_ERROR_VALUE, "ct_copy_values", "room for %lld values; t, which is %s, has %lld", (long long)count,
                         ct__describe(t), (long long)t->count);
@@ -216,13 +225,13 @@ static bool all_close(const ct_tensor *a, const ct_tensor *b, tolerance allowed)
 
 bool ct_equal(const ct_tensor *a, const ct_tensor *b)
 {
-    if (!present("ct_equal", "a", a) || !present("ct_equal", "b", b)) return false;
+    if (!present("ct_equal", "a", a) || !present("ct_equal", "b", b) || !unscripted("ct_equal")) return false;
     return all_close(a, b, (tolerance){0});
 }
 
 bool ct_allclose(const ct_tensor *a, const ct_tensor *b, double rtol, double atol)
 {
-    if (!present("ct_allclose", "a", a) || !present("ct_allclose", "b", b)) return false;
+    if (!present("ct_allclose", "a", a) || !present("ct_allclose", "b", b) || !unscripted("ct_allclose")) return false;
     if (!(rtol >= 0) || !(atol >= 0))
         return ct__fail(CT_ERROR_VALUE, "ct_allclose", "tolerances %g and %g; expected numbers of at least 0", rtol, atol);
     return all_close(a, b, (tolerance){.rtol = rtol, .atol = atol, .nan = true});

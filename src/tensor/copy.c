@@ -5,6 +5,7 @@
  * whose inner axes are swapped (a transposed matrix) goes in tiles, so that both sides use whole cache lines.
  */
 #include "tensor/copy.h"
+#include "tensor/script.h"
 #include "tensor/stream.h"
 #include "tensor/tensor.h"
 
@@ -239,6 +240,10 @@ static bool sort_axes(ct_tensor *dst, ct_tensor *src)
 
 void ct__copy(ct_tensor *dst, const ct_tensor *src)
 {
+    if (CT__UNLIKELY(ct__self.script != NULL)) {
+        ct__script_copy(dst, src);
+        return;
+    }
     if (dst->count == 0) return;
     if (dst->dtype == src->dtype && dst->count < 4096 && ct__contiguous(dst) && ct__contiguous(src)) {
         memmove(dst->data, src->data, (size_t)dst->count * ct__size(dst));
@@ -286,6 +291,10 @@ void ct__fill(ct_tensor *t, double value)
 {
     enum { FEW = 64 };
     char element[8];
+    if (CT__UNLIKELY(ct__self.script != NULL)) {
+        ct__script_fill(t, value);
+        return;
+    }
     ct__store(element, t->dtype, value);
     if (t->dense && t->count <= FEW) { /* not worth a plan */
         const size_t size = ct__size(t);

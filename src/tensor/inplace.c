@@ -4,7 +4,7 @@
  * Everything is checked, and memory taken, before the first element changes: a call that fails has changed nothing. Each change
  * counts up the version of the storage, so that a backward pass notices that a value it kept is stale.
  */
-#include "tensor/tensor.h"
+#include "tensor/script.h"
 
 #include <math.h>
 
@@ -122,11 +122,29 @@ KERNELS(mul, t[i] * x[i])
 KERNELS(scale, a * t[i])
 
 /* t = kernel(t, x): t is read and written at the same place, element by element. */
+typedef struct changing {
+    ct__kernel kernel;
+    ct_tensor *t, *x;
+    double alpha;
+} changing;
+
+static bool change_now(void *record)
+{
+    const changing *c = record;
+    ct_tensor *operands[] = {c->t, c->t, c->x};
+    ct__map(c->kernel, 1, operands, 3, &c->alpha, 1);
+    ct__bump(c->t);
+    return true;
+}
+
 static void change(const ct__kernel *kernel, ct_tensor *t, ct_tensor *x, double alpha)
 {
-    ct_tensor *operands[] = {t, t, x};
-    ct__map(kernel[t->dtype], 1, operands, 3, &alpha, 1);
-    ct__bump(t);
+    changing now = {kernel[t->dtype], t, x, alpha}, *again;
+    change_now(&now);
+    if (CT__LIKELY(!ct__self.script) || !(again = ct__script_add(change_now, sizeof *again))) return;
+    now.x = ct__script_reads(x);
+    now.t = ct__script_changes(t);
+    *again = now;
 }
 
 /* False, with an error, where t is bool, or an integer that alpha is none of. */

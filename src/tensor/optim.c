@@ -8,7 +8,7 @@
  * allocated.
  */
 #include "tensor/optim.h"
-#include "tensor/tensor.h"
+#include "tensor/script.h"
 
 #include <math.h>
 
@@ -94,6 +94,9 @@ static bool check_tensor(const step *s, int array, int i)
 static bool check(const step *s)
 {
     if (!ct__may_change()) return false;
+    if (!ct__unscripted(s->operation, "the numbers of a step would stay those of the first one: call it in a function that "
+                                          "ct_on_replay calls, as ct_optimizer_step does"))
+        return false;
     if (s->count < 0) return ct__fail(CT_ERROR_VALUE, s->operation, "%d parameters; expected at least 0", s->count);
     for (int a = 0; a < 4; a++) {
         if (!s->array[a].tensors && s->array[a].name && s->count > 0) return ct__fail_null(s->operation, s->array[a].name);

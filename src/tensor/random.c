@@ -4,7 +4,7 @@
  * Invariant: a number is a function of the seed, the draw (which tensor of the thread's sequence) and the element's index alone.
  * So any thread can make any part of a tensor. Philox gives four words for a counter: four f32 or two f64 elements share one.
  */
-#include "tensor/tensor.h"
+#include "tensor/script.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,6 +18,7 @@ typedef struct fill {
     int64_t count;
     double offset, scale; /* result = offset + scale z */
     double least, most;   /* what a uniform number may be, ends included */
+    int64_t parts;        /* 0: as many as there are of PART elements */
 } fill;
 
 static int64_t end_of_part(const fill *f, int64_t part)
@@ -25,7 +26,38 @@ static int64_t end_of_part(const fill *f, int64_t part)
     return (part + 1) * PART < f->count ? (part + 1) * PART : f->count;
 }
 
-static void run(fill *f, void (*work)(void *context, int64_t part)) { ct__parallel((f->count + PART - 1) / PART, work, f); }
+static void run(fill *f, void (*work)(void *context, int64_t part))
+{
+    ct__parallel(f->parts ? f->parts : (f->count + PART - 1) / PART, work, f);
+}
+
+/* A draw of a script's: other numbers each time, as a step that is not captured would draw. */
+typedef struct drawing {
+    fill f;
+    ct_tensor *t;
+    void (*work)(void *context, int64_t part);
+} drawing;
+
+static bool draw_again(void *record)
+{
+    drawing *d = record;
+    d->f.draw = ct__random_draw();
+    d->f.to = d->t->data;
+    run(&d->f, d->work);
+    ct__bump(d->t);
+    return true;
+}
+
+static ct_tensor *filled(ct_tensor *t, fill *f, void (*work)(void *context, int64_t part))
+{
+    f->draw = ct__random_draw();
+    f->to = t->data;
+    f->count = t->count;
+    run(f, work);
+    drawing *d = CT__UNLIKELY(ct__self.script != NULL) ? ct__script_add(draw_again, sizeof *d) : NULL;
+    if (d) *d = (drawing){*f, ct__script_writes(t), work};
+    return t;
+}
 
 /* 53 random bits as a number in [0, 1). */
 static double unit_53(uint32_t high, uint32_t low) { return ((high >> 5) * 0x1p26 + (low >> 6)) * 0x1p-53; }
@@ -97,12 +129,8 @@ ct_tensor *ct_uniform(ct_shape shape, double low, double high, ct_dtype dtype)
         return ct__fail(CT_ERROR_VALUE, "ct_uniform", "no f32 lies in [%.10g, %.10g)", low, high);
     ct_tensor *t = ct__tensor_new("ct_uniform", dtype, (int)shape.rank, shape.dim);
     if (!t) return NULL;
-    f.draw = ct__random_draw();
-    f.to = t->data;
-    f.count = t->count;
-    if (low == high) ct__fill(t, low);
-    else run(&f, dtype == CT_F32 ? uniform_f32 : uniform_f64);
-    return t;
+    if (low == high) f.least = f.most = low;
+    return filled(t, &f, dtype == CT_F32 ? uniform_f32 : uniform_f64);
 }
 
 /* ---- normal ---- */
@@ -148,9 +176,8 @@ ct_tensor *ct_normal(ct_shape shape, double mean, double std, ct_dtype dtype)
         return ct__fail(CT_ERROR_VALUE, "ct_normal", "mean %g, std %g; expected finite numbers and std >= 0", mean, std);
     ct_tensor *t = ct__tensor_new("ct_normal", dtype, (int)shape.rank, shape.dim);
     if (!t) return NULL;
-    fill f = {.draw = ct__random_draw(), .to = t->data, .count = t->count, .offset = mean, .scale = std};
-    run(&f, dtype == CT_F32 ? normal_f32 : normal_f64);
-    return t;
+    fill f = {.offset = mean, .scale = std};
+    return filled(t, &f, dtype == CT_F32 ? normal_f32 : normal_f64);
 }
 
 /* ---- permutations ---- */
@@ -170,19 +197,23 @@ static uint64_t below(uint64_t n, ct__draw draw, uint64_t place)
 }
 
 /* Fisher and Yates, in Durstenfeld's form: the last of the numbers left trades places with any of them. */
-ct_tensor *ct_permutation(int64_t n)
+static void permute(void *context, int64_t part)
 {
-    if (!ct__shape_check("ct_permutation", ct_shape(n), CT_I64)) return NULL;
-    ct_tensor *t = ct__tensor_new("ct_permutation", CT_I64, 1, &n);
-    if (!t) return NULL;
-    int64_t *p = (int64_t *)(void *)t->data;
-    const ct__draw draw = ct__random_draw();
-    for (int64_t i = 0; i < n; i++) p[i] = i;
-    for (int64_t i = n - 1; i > 0; i--) {
-        const uint64_t j = below((uint64_t)i + 1, draw, (uint64_t)i);
+    const fill *f = context;
+    int64_t *p = f->to;
+    for (int64_t i = 0; i < f->count; i++) p[i] = i;
+    for (int64_t i = f->count - 1; i > 0; i--) {
+        const uint64_t j = below((uint64_t)i + 1, f->draw, (uint64_t)i);
         const int64_t last = p[i];
         p[i] = p[j];
         p[j] = last;
     }
-    return t;
+    (void)part;
+}
+ct_tensor *ct_permutation(int64_t n)
+{
+    if (!ct__shape_check("ct_permutation", ct_shape(n), CT_I64)) return NULL;
+    ct_tensor *t = ct__tensor_new("ct_permutation", CT_I64, 1, &n);
+    fill f = {.parts = 1};
+    return t ? filled(t, &f, permute) : NULL;
 }

@@ -5,7 +5,7 @@
  * tensor that views it and one from the tensor whose record it is part of. So a tensor costs one slab slot, and one block of the pool
  * where its bytes do not fit into the slot.
  */
-#include "tensor/tensor.h"
+#include "tensor/script.h"
 
 void (*ct__graph_release)(void *graph);
 void (*ct__graph_note)(ct_tensor *t, const char *file, int line);
@@ -47,6 +47,12 @@ static inline void storage_release(ct__storage *s)
         let_go(s);
     }
     ct__slab_put_of(owner_of(s), s->lines);
+}
+
+void ct__storage_lean_on(ct__storage *s, const ct__storage *other)
+{
+    let_go(s);
+    s->data = other->data;
 }
 
 /* ---- tensors ---- */
@@ -132,6 +138,7 @@ static __attribute__((noinline)) ct_tensor *new_of_any_size(const char *operatio
 ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim)
 {
     static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
+    if (CT__UNLIKELY(ct__self.supply != NULL)) return ct__supplied(operation, dtype, rank, dim);
     size_t bytes = size_of[dtype];
 #pragma GCC unroll 1
     for (int i = 0; i < rank; i++) bytes *= (size_t)dim[i];
@@ -205,6 +212,7 @@ ct_tensor *ct__tensor_bare(const ct_tensor *t) { return ct__tensor_view(t, t->ra
 void ct__tensor_take_values(ct_tensor *t, const ct_tensor *from)
 {
     ct__storage *old = t->storage;
+    if (from->storage != old) old->scripted |= CT__LEFT;
     if (from->storage != &t->own) storage_retain(from->storage); /* of its own storage t holds a reference as it is */
     t->storage = from->storage;
     t->data = from->data;

@@ -22,6 +22,7 @@ typedef struct ct__storage {
     bool foreign;     /* the caller's memory; a ct__lender follows the record */
     bool gone;        /* the bytes were given back, only the record is left */
     bool met;         /* by a search for two of the same, within a call */
+    uint8_t scripted; /* what scripts know of it (script.h) */
     uint8_t lines;    /* class of the record's slab */
     size_t bytes;
     char *data;
@@ -87,6 +88,8 @@ static inline ct_tensor *ct__own(ct_tensor *t)
 }
 /* t views the storage of `from` from now on, with its dtype and layout; the shapes agree. */
 void ct__tensor_take_values(ct_tensor *t, const ct_tensor *from);
+/* s gives its bytes back, and has those of `other` from now on, which must live as long as it is used and are not fewer. */
+void ct__storage_lean_on(ct__storage *s, const ct__storage *other);
 void ct__destroy(ct_tensor *t);
 static inline ct_tensor *ct__retain(ct_tensor *t)
 {

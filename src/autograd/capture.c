@@ -1,0 +1,358 @@
+/*
+ * capture.c - capturing a step and replaying it; what a script notes of operations, derivatives and leaves.
+ *
+ * An operation's record says what it reads, writes and computes, so a call of it is an action as it stands: its operands, its results
+ * and its parameters. A derivative by an operation's fused function is one too, with all tensors that the function makes in a supply.
+ * Rules, sums of gradients and views come down to these.
+ *
+ * A leaf gets its gradient by an action that does what the end of a sweep does. Its gradient may be the script's own memory, which the next
+ * replay writes over; so where it was not spent, the replay first gives the leaf a copy.
+ */
+#include <cotangent/capture.h>
+
+#include <string.h>
+
+#include "autograd/captured.h"
+#include "autograd/sweep.h"
+
+struct ct_captured {
+    ct__script *script;
+    int64_t replays;
+    bool busy;
+};
+
+/* ---- operations ---- */
+
+/* A call with copies of what it points at. */
+typedef struct calling {
+    ct_call c;
+    ct_tensor *out[CT__MAX_OUTPUTS];
+} calling;
+
+/* What follows a record that has a call: its operands, and its parameters. */
+static size_t operands_size(const ct_call *c) { return ((size_t)c->n_in * sizeof(ct_tensor *) + 15) / 16 * 16; }
+static size_t behind(const ct_call *c) { return operands_size(c) + (c->params ? c->op->params : 0); }
+
+static void note_call(calling *to, const ct_call *c, void *room)
+{
+    ct_tensor **in = room;
+    for (int i = 0; i < c->n_in; i++) in[i] = c->in[i] ? ct__script_reads(c->in[i]) : NULL;
+    to->c = *c;
+    to->c.in = in;
+    to->c.out = to->out;
+    if (c->params) to->c.params = memcpy((char *)room + operands_size(c), c->params, c->op->params);
+}
+
+static bool forward_again(void *record)
+{
+    const calling *a = record;
+    ct__self.count.operations++;
+    if (!a->c.op->forward(&a->c)) return false;
+    int i = 0;
+    do ct__bump(a->out[i]);
+    while (++i < a->c.n_out);
+    return true;
+}
+
+bool ct__capture_forward(const ct_call *c)
+{
+    ct__script *s = ct__script_pause();
+    const bool ok = c->op->forward(c);
+    ct__self.script = s;
+    calling *to = ok ? ct__script_add(forward_again, sizeof *to + behind(c)) : NULL;
+    if (!to) return false;
+    note_call(to, c, to + 1);
+    for (int i = 0; i < c->n_out; i++) to->out[i] = ct__script_writes(c->out[i]);
+    return !ct__self.failed;
+}
+
+/* ---- derivatives ---- */
+
+typedef struct deriving {
+    ct__supply supply;
+    bool need[CT__MAX_INPUTS];
+    ct_tensor *g[CT__MAX_OUTPUTS];
+    ct_shape shapes[CT__MAX_INPUTS + CT__MAX_OUTPUTS]; /* of what the call points at */
+    calling call;
+} deriving;
+
+static bool derive(const deriving *d, const ct_call *c, ct_tensor *const *g, ct_tensor **gx, ct__supply *supply)
+{
+    ct__supply *before = ct__self.supply;
+    ct__self.supply = supply;
+    const bool ok = c->op->fused(c, g, d->need, gx);
+    ct__self.supply = before;
+    return ok;
+}
+
+static bool derive_again(void *record)
+{
+    deriving *d = record;
+    ct_tensor *gx[CT__MAX_INPUTS] = {NULL};
+    const int scope = ct__scope_begin();
+    d->supply.next = 0;
+    const bool ok = derive(d, &d->call.c, d->g, gx, &d->supply);
+    for (int i = 0; i < d->supply.n; i++) ct__bump(d->supply.tensor[i]);
+    for (int i = 0; i < CT__MAX_INPUTS; i++) {
+        if (gx[i]) ct__release(ct__own(gx[i]));
+    }
+    ct__scope_end(scope);
+    return ok;
+}
+
+static void derive_drop(void *record)
+{
+    deriving *d = record;
+    ct__supply_free(&d->supply);
+}
+
+bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+{
+    deriving *d = ct__script_add(derive_again, sizeof *d + behind(c));
+    if (!d) return false;
+    ct__script_drop(derive_drop);
+    note_call(&d->call, c, d + 1);
+    for (int i = 0; i < c->n_in; i++) d->need[i] = need[i];
+    for (int i = 0; i < c->n_out; i++) {
+        d->g[i] = g[i] ? ct__script_reads(g[i]) : NULL;
+        d->call.out[i] = c->out[i] ? ct__script_reads(c->out[i]) : NULL;
+    }
+    if (c->in_shapes) d->call.c.in_shapes = memcpy(d->shapes, c->in_shapes, (size_t)c->n_in * sizeof *d->shapes);
+    if (c->out_shapes)
+        d->call.c.out_shapes = memcpy(d->shapes + CT__MAX_INPUTS, c->out_shapes, (size_t)c->n_out * sizeof *d->shapes);
+    if (ct__self.failed) return false;
+    ct__script *s = ct__script_pause();
+    const bool ok = derive(d, c, g, gx, &d->supply);
+    ct__self.script = s;
+    ct__supply_close(&d->supply);
+    return ok && !ct__self.failed;
+}
+
+/* ---- chains ---- */
+
+typedef struct chaining {
+    ct__chain chain;
+    int64_t count;
+    ct_dtype dtype;
+} chaining;
+
+static bool chain_again(void *record)
+{
+    const chaining *a = record;
+    ct__chain_run(&a->chain, a->dtype, a->count);
+    for (int r = 0; r < a->chain.registers; r++) {
+        if (a->chain.tensor[r]) ct__bump(a->chain.tensor[r]);
+    }
+    return true;
+}
+
+void ct__capture_chain(const ct__chain *chain, ct_dtype dtype, int64_t count)
+{
+    ct__script *s = ct__script_pause();
+    ct__chain_run(chain, dtype, count);
+    ct__self.script = s;
+    chaining *a = ct__script_add(chain_again, sizeof *a);
+    if (!a) return;
+    *a = (chaining){*chain, count, dtype};
+    for (int r = 0; r < chain->registers; r++) a->chain.tensor[r] = chain->tensor[r] ? ct__script_reads(chain->tensor[r]) : NULL;
+    for (int k = 0; k < chain->steps; k++) {
+        for (int i = 0; i < chain->step[k].outputs; i++) {
+            ct_tensor *t = chain->tensor[chain->step[k].operand[i]];
+            if (t) ct__script_writes(t);
+        }
+    }
+}
+
+/* ---- leaves ---- */
+
+typedef struct collecting {
+    ct__node *leaf;
+    ct_tensor *g;           /* NULL: zeros where there is no gradient */
+    ct_tensor *before, *sum; /* what the leaf had got in the step before that, and the two together; NULL: nothing */
+    ct_tensor *zeros;
+} collecting;
+
+static bool has_memory_of(const ct__node *leaf, const ct_tensor *g) { return leaf->grad && g && leaf->grad->storage == g->storage; }
+
+static bool collect_again(void *record)
+{
+    const collecting *a = record;
+    ct__node *leaf = a->leaf;
+    if (leaf->spent) {
+        leaf->spent = false;
+        if (leaf->grad == a->g) return true;
+        ct__drop_grad(leaf);
+    }
+    ct_tensor *g = a->g ? a->g : a->zeros;
+    if (!leaf->grad) {
+        leaf->grad = ct__retain(g);
+    } else if (a->before && has_memory_of(leaf, a->before)) {
+        ct__drop_grad(leaf);
+        leaf->grad = ct__retain(a->sum);
+    } else if (a->g) {
+        leaf->grad = ct__grad_sum(leaf->grad, g, true);
+    }
+    return leaf->grad != NULL;
+}
+
+/* The leaf keeps what it has, apart from the script's memory, which is about to be written over. */
+static bool set_apart(void *record)
+{
+    const collecting *a = record;
+    ct__node *leaf = a->leaf;
+    if (leaf->spent || !(has_memory_of(leaf, a->g) || has_memory_of(leaf, a->sum))) return true;
+    ct_tensor *copy = ct__own(ct__tensor_like("ct_replay", leaf->grad, (ct_dtype)leaf->grad->dtype));
+    if (!copy) return false;
+    ct__copy(copy, leaf->grad);
+    ct__drop_grad(leaf);
+    leaf->grad = copy;
+    return true;
+}
+
+static void leaf_drop(void *record) { ct__node_release(((collecting *)record)->leaf); }
+
+static collecting *add_for(ct__node *leaf, ct__act act, bool first)
+{
+    collecting *a = first ? ct__script_add_first(act, sizeof *a) : ct__script_add(act, sizeof *a);
+    if (!a) return NULL;
+    a->leaf = ct__node_retain(leaf);
+    ct__script_drop(leaf_drop);
+    return a;
+}
+
+/* The leaf will have it. */
+static ct_tensor *pinned(ct_tensor *g)
+{
+    ct_tensor *held = g ? ct__script_reads(g) : NULL;
+    if (held) ct__script_pin(held);
+    return held;
+}
+
+bool ct__capture_collect(ct__node *leaf, ct_tensor *g)
+{
+    if (leaf->grad && !(leaf->grad->storage->scripted & CT__MADE) && g)
+        return ct__fail(CT_ERROR_GRAPH, "ct_capture",
+                        "a leaf of shape %s has a gradient from before the step, which would be added to: ct_zero_grad in the step, or "
+                        "before it", ct__describe_shape(leaf->out_shapes[0]));
+    collecting *a = add_for(leaf, collect_again, false), *first = a ? add_for(leaf, set_apart, true) : NULL;
+    if (!first) return false;
+    if (g && leaf->grad) {
+        a->before = pinned(leaf->grad);
+        leaf->grad = ct__grad_sum(leaf->grad, g, false);
+        a->sum = pinned(leaf->grad);
+    } else if (g) {
+        leaf->grad = ct__retain(g);
+    } else if (!leaf->grad) {
+        leaf->grad = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)leaf->out_shapes[0].rank, leaf->out_shapes[0].dim));
+        if (leaf->grad) ct__fill(leaf->grad, 0);
+        a->zeros = pinned(leaf->grad);
+    }
+    a->g = pinned(g);
+    first->g = a->g ? a->g : a->zeros;
+    first->sum = a->sum;
+    return !ct__self.failed;
+}
+
+static bool drop_again(void *record) { return ct__drop_grad(((collecting *)record)->leaf), true; }
+
+static bool spend_again(void *record)
+{
+    ct__node *leaf = ((collecting *)record)->leaf;
+    leaf->spent = leaf->grad != NULL;
+    return true;
+}
+
+void ct__capture_grad_change(ct__node *leaf, bool spent) { add_for(leaf, spent ? spend_again : drop_again, false); }
+
+/* ---- calls of the user's functions ---- */
+
+typedef struct visit {
+    int (*f)(void *context);
+    void *context;
+    size_t bytes;
+    bool recording; /* of graphs, at that place of the step */
+    _Alignas(16) char copy[];
+} visit;
+
+static bool call(const char *operation, int (*f)(void *context), void *context)
+{
+    const int code = f(context);
+    if (ct__self.failed) return false;
+    return !code || ct__fail(CT_ERROR_USER, operation, "the function returned %d", code);
+}
+
+static bool visit_again(void *record)
+{
+    visit *v = record;
+    const bool before = ct_grad_mode(v->recording), ok = call("ct_on_replay", v->f, v->bytes ? v->copy : v->context);
+    ct_grad_mode(before);
+    return ok;
+}
+
+bool ct_on_replay(int (*f)(void *context), void *context, size_t bytes)
+{
+    if (!f || (bytes && !context)) return ct__fail_null("ct_on_replay", f ? "context" : "f");
+    if (!ct__may_change()) return false;
+    ct__script *s = ct__script_pause();
+    if (!s) return call("ct_on_replay", f, context);
+    ct__self.script = s;
+    visit *v = ct__script_add(visit_again, sizeof *v + bytes);
+    if (!v) return false;
+    *v = (visit){.f = f, .context = context, .bytes = bytes, .recording = !ct__ad.grad_off};
+    if (bytes) memcpy(v->copy, context, bytes);
+    ct__script_pause();
+    const bool ok = visit_again(v);
+    ct__self.script = s;
+    return ok;
+}
+
+bool ct_capturing(void) { return ct__self.script != NULL; }
+
+/* ---- the public functions ---- */
+
+ct_captured *ct_capture(int (*step)(void *context), void *context)
+{
+    if (!step) return ct__fail_null("ct_capture", "step");
+    if (!ct__may_change() || !ct__unscripted("ct_capture", "another one cannot be captured")) return NULL;
+    ct_captured *captured = ct__slab_get(sizeof *captured);
+    ct__script *s = captured ? ct__script_begin() : ct__fail_memory("ct_capture", sizeof *captured);
+    if (!s) {
+        if (captured) ct__slab_put(captured, sizeof *captured);
+        return NULL;
+    }
+    *captured = (ct_captured){.script = s};
+    const int scope = ct__scope_begin();
+    const bool ok = call("ct_capture", step, context);
+    ct__scope_end(scope);
+    ct__script_end(s, ok);
+    if (ok) return captured;
+    ct_captured_free(captured);
+    return NULL;
+}
+
+bool ct_replay(ct_captured *captured)
+{
+    if (!captured) return ct__fail_null("ct_replay", "captured");
+    if (!ct__may_change() || !ct__unscripted("ct_replay", "another one cannot be replayed")) return false;
+    if (captured->busy) return ct__fail(CT_ERROR_GRAPH, "ct_replay", "the step is being replayed");
+    captured->busy = true;
+    const int scope = ct__scope_begin();
+    const bool ok = ct__script_run(captured->script);
+    ct__scope_end(scope);
+    captured->busy = false;
+    captured->replays += ok;
+    return ok;
+}
+
+void ct_captured_free(ct_captured *captured)
+{
+    if (!captured) return;
+    ct__script_free(captured->script);
+    ct__slab_put(captured, sizeof *captured);
+}
+
+ct_captured_info ct_captured_info_of(const ct_captured *captured)
+{
+    if (!captured) return (ct_captured_info){0};
+    return (ct_captured_info){.actions = ct__script_actions(captured->script), .replays = captured->replays};
+}
