@@ -1,7 +1,7 @@
 /*
  * dense.c - rows W1 to W6: whole training steps of multilayer perceptrons.
  *
- * Contestants: the library; the delta rule written by hand (hand.c) on BLIS and on OpenBLAS; the bare products of the step by the
+ * Contestants: the library, its step called and replayed (ct_capture); the delta rule written by hand (hand.c) on BLIS and on OpenBLAS; the bare products of the step by the
  * fastest of BLIS's ways, by OpenBLAS, and by the library's own product; and one pass over what the optimizer touches. The limit
  * is the best of the products plus that pass.
  */
@@ -89,18 +89,20 @@ static void make_list(rival *r, const bench_row *row, int threads)
     }
 }
 
-/* ---- the library ---- */
+/* ---- the library, called and replayed ---- */
 
-static struct training {
+typedef struct training {
     const net_config *config;
     ct_module *net;
     ct_optimizer *optimizer;
     ct_tensor *x, *y;
 } training;
 
-static bool library_make(const bench_row *row, int threads)
+static training called, replayed;
+static ct_captured *captured; /* the step of `replayed` */
+
+static bool make_training(training *t, const net_config *c, int threads)
 {
-    const net_config *c = row->config;
     ct_set_threads(threads);
     ct_seed(1);
     ct_module *layer[2 * HAND_LAYERS];
@@ -109,33 +111,50 @@ static bool library_make(const bench_row *row, int threads)
         layer[n++] = ct_nn_linear(c->width[l], c->width[l + 1]);
         if (l + 1 < c->layers) layer[n++] = c->activation == HAND_RELU ? ct_nn_relu() : ct_nn_tanh();
     }
-    training.config = c;
-    training.net = ct_nn_sequential_of(layer, n);
-    training.optimizer = c->adam ? ct_optim_adam(training.net, 1e-3) : ct_optim_sgd(training.net, 1e-3);
-    training.x = ct_uniform(ct_shape(c->batch, c->width[0]), -1, 1, CT_F32);
-    training.y = c->loss == HAND_BINARY ? ct_zeros(ct_shape(c->batch, 1), CT_F32) : ct_zeros(ct_shape(c->batch), CT_I64);
+    t->config = c;
+    t->net = ct_nn_sequential_of(layer, n);
+    t->optimizer = c->adam ? ct_optim_adam(t->net, 1e-3) : ct_optim_sgd(t->net, 1e-3);
+    t->x = ct_uniform(ct_shape(c->batch, c->width[0]), -1, 1, CT_F32);
+    t->y = c->loss == HAND_BINARY ? ct_zeros(ct_shape(c->batch, 1), CT_F32) : ct_zeros(ct_shape(c->batch), CT_I64);
     for (int i = 0; i < c->batch; i++)
-        ct_set(training.y, c->loss == HAND_BINARY ? ct_index(i, 0) : ct_index(i),
-               i % (c->loss == HAND_BINARY ? 2 : c->width[c->layers]));
+        ct_set(t->y, c->loss == HAND_BINARY ? ct_index(i, 0) : ct_index(i), i % (c->loss == HAND_BINARY ? 2 : c->width[c->layers]));
     return !ct_error();
 }
 
-static void library_step(void)
+static int train(void *context)
 {
+    const training *t = context;
     CT_SCOPE;
-    ct_tensor *z = ct_forward(training.net, training.x);
-    ct_tensor *loss = training.config->loss == HAND_BINARY ? ct_binary_cross_entropy_logits(z, training.y, CT_MEAN)
-                                                           : ct_cross_entropy(z, training.y);
+    ct_tensor *z = ct_forward(t->net, t->x);
+    ct_tensor *loss = t->config->loss == HAND_BINARY ? ct_binary_cross_entropy_logits(z, t->y, CT_MEAN) : ct_cross_entropy(z, t->y);
     ct_backward(loss);
-    ct_optimizer_step(training.optimizer);
+    ct_optimizer_step(t->optimizer);
+    return 0;
 }
 
-static void library_drop(void)
+static void drop_training(training *t)
 {
-    ct_optimizer_free(training.optimizer);
-    ct_module_free(training.net);
-    ct_free(training.x);
-    ct_free(training.y);
+    ct_optimizer_free(t->optimizer);
+    ct_module_free(t->net);
+    ct_free(t->x);
+    ct_free(t->y);
+}
+
+static bool library_make(const bench_row *row, int threads) { return make_training(&called, row->config, threads); }
+static void library_step(void) { train(&called); }
+static void library_drop(void) { drop_training(&called); }
+
+static bool replay_make(const bench_row *row, int threads)
+{
+    if (!make_training(&replayed, row->config, threads)) return false;
+    captured = ct_capture(train, &replayed);
+    return captured != NULL;
+}
+static void replay_step(void) { ct_replay(captured); }
+static void replay_drop(void)
+{
+    ct_captured_free(captured);
+    drop_training(&replayed);
 }
 
 /* ---- the delta rule by hand; the optimizer's traffic ---- */
@@ -228,6 +247,7 @@ static void own_drop(void)
 
 static const bench_contestant contestants[] = {
     {"library", library_make, library_step, library_drop},
+    {"replay", replay_make, replay_step, replay_drop},
     {"hand", hand_make_row, hand_step_row, hand_drop},
     {"hand_openblas", hand_openblas_make, hand_openblas_step, hand_openblas_drop},
     {"blis", blis_make, blis_step, blis_drop},

@@ -6,7 +6,7 @@ import chart
 
 PEERS = ("torch", "jax", "kann")
 SHOWN = {
-    "library": "Cotangent", "limit": "limit", "hand": "by hand, BLIS", "hand_openblas": "by hand, OpenBLAS", "blis": "BLIS",
+    "library": "Cotangent", "replay": "replayed", "limit": "limit", "hand": "by hand, BLIS", "hand_openblas": "by hand, OpenBLAS", "blis": "BLIS",
     "openblas": "OpenBLAS", "own": "own products", "pass": "optimizer's pass", "libmvec": "libmvec", "sleef": "SLEEF",
     "torch": "PyTorch", "jax": "JAX", "kann": "KANN",
 }
@@ -92,12 +92,12 @@ def networks(shown, rows):
     compared = ("hand", "hand_openblas", "limit")
     lines = []
     for r in shown:
-        lines.append([r.name, both(lambda t, r=r: number(r.us("library", t)))]
-                     + [both(lambda t, r=r, c=c: number(r.us(c, t))) for c in rivals]
+        lines.append([r.name] + [both(lambda t, r=r, c=c: number(r.us(c, t))) for c in ("library", "replay", *rivals)]
                      + [both(lambda t, r=r: number(by_flops(r, t, rows)))]
-                     + [both(lambda t, r=r, c=c: ratio(r.ratio("library", c, t))) for c in compared])
-    return table(["row", "Cotangent", *(SHOWN[c] for c in rivals), "products at the FMA loop's speed",
-                  *("to " + SHOWN[c] for c in compared)], lines)
+                     + [both(lambda t, r=r, c=c: ratio(r.ratio("library", c, t))) for c in compared]
+                     + [both(lambda t, r=r: ratio(r.ratio("replay", "limit", t)))])
+    return table(["row", "Cotangent", "replayed", *(SHOWN[c] for c in rivals), "products at the FMA loop's speed",
+                  *("to " + SHOWN[c] for c in compared), "replayed to limit"], lines)
 
 
 def composed(shown, rows):
@@ -121,11 +121,13 @@ def against_peers(rows):
         if not r.best_peer(1) and not r.best_peer(2):
             continue
         kilobytes = r.data.get("peak_kilobytes", {})
-        lines.append([r.name, both(lambda t: number(r.us("library", t)))]
+        lines.append([r.name, both(lambda t: number(r.us("library", t))), both(lambda t: number(r.us("replay", t)))]
                      + [both(lambda t, p=p: number(r.us(p, t))) for p in present]
                      + [both(lambda t, p=p: ratio(r.ratio("library", p, t))) for p in present]
+                     + [both(lambda t: ratio(r.best_peer(t) and r.ratio("replay", r.best_peer(t), t)))]
                      + [number(kilobytes[p] / 1024) if kilobytes.get(p) else "–" for p in ("ours", *present)])
-    return table(["row", "Cotangent", *(SHOWN[p] for p in present), *("to " + SHOWN[p] for p in present), "process MB: ours",
+    return table(["row", "Cotangent", "replayed", *(SHOWN[p] for p in present), *("to " + SHOWN[p] for p in present),
+                  "replayed to the best", "process MB: ours",
                   *(SHOWN[p] for p in present)], lines)
 
 
@@ -211,6 +213,7 @@ def checks(rows, start):
         for name, bound in (("W2", 1.4), ("W3", 1.15), ("W4", 1.15), ("W5", 1.4), ("W6", 1.15)):
             if at(name):
                 ask(f"{name}, {t} thr.: to products and optimizer's pass", at(name).ratio("library", "limit", t), bound)
+                ask(f"{name}, {t} thr.: the same, replayed", at(name).ratio("replay", "limit", t), bound)
         for name, peer, bound in (("E1", "torch", 0.5), ("E1", "jax", 1), ("E3.0", "jax", 1), ("E3.1", "jax", 1),
                                   ("E3.all", "jax", 1), ("E4", "torch", 0.5), ("E5", "torch", 0.5)):
             if at(name):
