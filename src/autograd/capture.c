@@ -23,35 +23,44 @@ struct ct_captured {
 
 /* ---- operations ---- */
 
-/* A call with copies of what it points at. */
-typedef struct calling {
-    ct_call c;
-    ct_tensor *out[CT__MAX_OUTPUTS];
-} calling;
-
-/* What follows a record that has a call: its operands, and its parameters. */
-static size_t operands_size(const ct_call *c) { return ((size_t)c->n_in * sizeof(ct_tensor *) + 15) / 16 * 16; }
-static size_t behind(const ct_call *c) { return operands_size(c) + (c->params ? c->op->params : 0); }
-
-static void note_call(calling *to, const ct_call *c, void *room)
+/* A call as a record has it: its tensors first, which each replay reads; then the call itself, and what it points at. */
+static size_t rounded(size_t bytes) { return (bytes + 15) / 16 * 16; }
+static size_t tensors_of(const ct_call *c) { return rounded((size_t)(c->n_in + c->n_out) * sizeof(ct_tensor *)); }
+static size_t size_of(const ct_call *c)
 {
-    ct_tensor **in = room;
-    for (int i = 0; i < c->n_in; i++) in[i] = c->in[i] ? ct__script_reads(c->in[i]) : NULL;
-    to->c = *c;
-    to->c.in = in;
-    to->c.out = to->out;
-    if (c->params) to->c.params = memcpy((char *)room + operands_size(c), c->params, c->op->params);
+    size_t bytes = tensors_of(c) + rounded(sizeof *c) + rounded(c->params ? c->op->params : 0);
+    if (c->in_shapes) bytes += (size_t)c->n_in * sizeof(ct_shape);
+    if (c->out_shapes) bytes += (size_t)c->n_out * sizeof(ct_shape);
+    return bytes;
 }
+
+/* Its results are filled in by the caller. */
+static ct_call *note_call(void *room, const ct_call *c)
+{
+    ct_tensor **out = room, **in = out + c->n_out;
+    char *at = (char *)room + tensors_of(c);
+    ct_call *own = memcpy(at, c, sizeof *c);
+    at += rounded(sizeof *c);
+    own->in = in;
+    own->out = out;
+    for (int i = 0; i < c->n_in; i++) in[i] = c->in[i] ? ct__script_reads(c->in[i]) : NULL;
+    if (c->params) own->params = memcpy(at, c->params, c->op->params);
+    at += rounded(c->params ? c->op->params : 0);
+    if (c->in_shapes) own->in_shapes = memcpy(at, c->in_shapes, (size_t)c->n_in * sizeof(ct_shape));
+    at += c->in_shapes ? (size_t)c->n_in * sizeof(ct_shape) : 0;
+    if (c->out_shapes) own->out_shapes = memcpy(at, c->out_shapes, (size_t)c->n_out * sizeof(ct_shape));
+    return own;
+}
+
+typedef struct calling {
+    const ct_call *c;
+} calling;
 
 static bool forward_again(void *record)
 {
-    const calling *a = record;
+    const ct_call *c = ((const calling *)record)->c;
     ct__self.count.operations++;
-    if (!a->c.op->forward(&a->c)) return false;
-    int i = 0;
-    do ct__bump(a->out[i]);
-    while (++i < a->c.n_out);
-    return true;
+    return c->op->forward(c);
 }
 
 bool ct__capture_forward(const ct_call *c)
@@ -59,28 +68,28 @@ bool ct__capture_forward(const ct_call *c)
     ct__script *s = ct__script_pause();
     const bool ok = c->op->forward(c);
     ct__self.script = s;
-    calling *to = ok ? ct__script_add(forward_again, sizeof *to + behind(c)) : NULL;
+    calling *to = ok ? ct__script_add(forward_again, sizeof *to + size_of(c)) : NULL;
     if (!to) return false;
-    note_call(to, c, to + 1);
-    for (int i = 0; i < c->n_out; i++) to->out[i] = ct__script_writes(c->out[i]);
+    ct_call *own = note_call(to + 1, c);
+    to->c = own;
+    for (int i = 0; i < c->n_out; i++) own->out[i] = ct__script_writes(c->out[i]);
     return !ct__self.failed;
 }
 
 /* ---- derivatives ---- */
 
 typedef struct deriving {
+    const ct_call *c;
     ct__supply supply;
     bool need[CT__MAX_INPUTS];
     ct_tensor *g[CT__MAX_OUTPUTS];
-    ct_shape shapes[CT__MAX_INPUTS + CT__MAX_OUTPUTS]; /* of what the call points at */
-    calling call;
 } deriving;
 
-static bool derive(const deriving *d, const ct_call *c, ct_tensor *const *g, ct_tensor **gx, ct__supply *supply)
+static bool derive(deriving *d, ct_tensor *const *g, ct_tensor **gx)
 {
     ct__supply *before = ct__self.supply;
-    ct__self.supply = supply;
-    const bool ok = c->op->fused(c, g, d->need, gx);
+    ct__self.supply = &d->supply;
+    const bool ok = d->c->op->fused(d->c, g, d->need, gx);
     ct__self.supply = before;
     return ok;
 }
@@ -91,8 +100,7 @@ static bool derive_again(void *record)
     ct_tensor *gx[CT__MAX_INPUTS] = {NULL};
     const int scope = ct__scope_begin();
     d->supply.next = 0;
-    const bool ok = derive(d, &d->call.c, d->g, gx, &d->supply);
-    for (int i = 0; i < d->supply.n; i++) ct__bump(d->supply.tensor[i]);
+    const bool ok = derive(d, d->g, gx);
     for (int i = 0; i < CT__MAX_INPUTS; i++) {
         if (gx[i]) ct__release(ct__own(gx[i]));
     }
@@ -100,29 +108,25 @@ static bool derive_again(void *record)
     return ok;
 }
 
-static void derive_drop(void *record)
-{
-    deriving *d = record;
-    ct__supply_free(&d->supply);
-}
+static void derive_drop(void *record) { ct__supply_free(&((deriving *)record)->supply); }
 
 bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
-    deriving *d = ct__script_add(derive_again, sizeof *d + behind(c));
+    const bool over = c->n_out == 1 && !ct__ad.watching && ct__script_only(g[0]);
+    deriving *d = ct__script_add(derive_again, sizeof *d + size_of(c));
     if (!d) return false;
     ct__script_drop(derive_drop);
-    note_call(&d->call, c, d + 1);
+    ct_call *own = note_call(d + 1, c);
+    own->over = over;
+    d->c = own;
     for (int i = 0; i < c->n_in; i++) d->need[i] = need[i];
     for (int i = 0; i < c->n_out; i++) {
         d->g[i] = g[i] ? ct__script_reads(g[i]) : NULL;
-        d->call.out[i] = c->out[i] ? ct__script_reads(c->out[i]) : NULL;
+        own->out[i] = c->out[i] ? ct__script_reads(c->out[i]) : NULL;
     }
-    if (c->in_shapes) d->call.c.in_shapes = memcpy(d->shapes, c->in_shapes, (size_t)c->n_in * sizeof *d->shapes);
-    if (c->out_shapes)
-        d->call.c.out_shapes = memcpy(d->shapes + CT__MAX_INPUTS, c->out_shapes, (size_t)c->n_out * sizeof *d->shapes);
     if (ct__self.failed) return false;
     ct__script *s = ct__script_pause();
-    const bool ok = derive(d, c, g, gx, &d->supply);
+    const bool ok = derive(d, g, gx);
     ct__self.script = s;
     ct__supply_close(&d->supply);
     return ok && !ct__self.failed;
@@ -140,9 +144,6 @@ static bool chain_again(void *record)
 {
     const chaining *a = record;
     ct__chain_run(&a->chain, a->dtype, a->count);
-    for (int r = 0; r < a->chain.registers; r++) {
-        if (a->chain.tensor[r]) ct__bump(a->chain.tensor[r]);
-    }
     return true;
 }
 

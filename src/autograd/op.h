@@ -38,6 +38,7 @@ typedef struct ct_call {
     const void *params;       /* the bytes given to ct__apply */
     int index;                /* in a rule: the input it is for */
     ct_dtype dtype;           /* of the first output */
+    bool over;                /* in a fused rule: nobody needs g[0] behind it (ct__spent) */
     const ct_shape *in_shapes; /* in a rule, with KEEP_SHAPES */
     const ct_shape *out_shapes; /* in a rule of an operation with several outputs */
     ct_shape shape[CT__MAX_OUTPUTS]; /* written by .shape */
@@ -124,6 +125,9 @@ static inline ct_tensor *ct__apply1(const ct_op *op, ct_tensor *x, const void *p
 
 /* For errors in shape rules and forwards: "ct_" and the operation's name, as the user calls it. */
 const char *ct__op_title(const ct_op *op);
+
+/* In a fused rule: may g[0] be written over? A captured step holds it, but knows that nobody reads it later. */
+static inline bool ct__spent(const ct_call *c, const ct_tensor *g) { return c->over || ct__exclusive(g); }
 
 /* The shape of input i, kept (KEEP_X ..., KEEP_SHAPES) or present. */
 ct_shape ct__in_shape(const ct_call *c, int i);

@@ -113,6 +113,7 @@ static inline bool ct__rebuild_call(const ct__tour *t, ct__node *n, ct_call *c, 
     c->n_out = n->n_out;
     c->params = n->params;
     c->index = 0;
+    c->over = false;
     c->dtype = n->dtype;
     c->in_shapes = n->in_shapes;
     c->out_shapes = n->out_shapes;

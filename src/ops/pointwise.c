@@ -129,7 +129,7 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
     ct_tensor *y = c->n_in > 1 && c->in[1] ? c->in[1] : g[0];
     for (int i = 0; i < c->n_in; i++) {
         if (!need[i]) continue;
-        const bool over = (i + 1 == c->n_in || !need[i + 1]) && g[0]->dtype == c->dtype && ct__exclusive(g[0]);
+        const bool over = (i + 1 == c->n_in || !need[i + 1]) && g[0]->dtype == c->dtype && ct__spent(c, g[0]);
         gx[i] = over ? ct__retain(g[0]) : ct__tensor_like(c->op->name, g[0], c->dtype);
         if (!gx[i]) return false;
         ct_tensor *unary[] = {gx[i], g[0], x, z}, *binary[] = {gx[i], g[0], x, y, z};

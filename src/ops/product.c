@@ -377,7 +377,7 @@ static bool activated_forward(const ct_call *c)
 
 static bool activated_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
-    ct_tensor *ga = ct__exclusive(g[0]) ? g[0] : ct__tensor_like(c->op->name, g[0], c->dtype);
+    ct_tensor *ga = ct__spent(c, g[0]) ? g[0] : ct__tensor_like(c->op->name, g[0], c->dtype);
     return ga && ct__pointwise_slope(c->op->impl, ga, g[0], c->out[0]) && affine_fused(c, &ga, need, gx);
 }
 

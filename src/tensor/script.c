@@ -42,9 +42,9 @@ struct ct__script {
     int64_t actions, behind; /* behind: those that are not at the front */
     holding held;            /* twice each */
     holding outside;         /* those among them that the script did not make */
-    holding supplied;        /* the tensors of all supplies, which these hold */
+    holding seen;            /* those that it made, and that others have as well */
     life *lives;             /* of held.t, until it is planned which share memory */
-    int64_t lives_room, named; /* named: which of them last */
+    int64_t lives_room;
 };
 
 enum { BLOCK = 4096, FEW = 32 };
@@ -146,26 +146,45 @@ static bool grow_lives(ct__script *s)
     return true;
 }
 
+/* Holds a tensor that has one reference for that already. */
+static bool hold_life(ct__script *s, ct_tensor *t)
+{
+    if (!hold(&s->held, t)) {
+        ct__release(t);
+        return false;
+    }
+    ct__retain(t);
+    if (!grow_lives(s)) return false;
+    s->lives[s->held.n - 1] = (life){.t = t, .first = s->behind, .last = s->behind, .refs = 1};
+    return true;
+}
+
+/* The number of the first of those held last, among which one looks for what is the same. */
+static int64_t first_near(const ct__script *s) { return s->held.n > FEW ? s->held.n - FEW : 0; }
+
 /* One of those held last that is the same, or a new one. */
 static ct_tensor *held(ct__script *s, const ct_tensor *t)
 {
-    for (int64_t i = s->held.n - 1; i >= 0 && i >= s->held.n - FEW; i--) {
+    for (int64_t i = s->held.n - 1; i >= first_near(s); i--) {
         if (!same_view(s->held.t[i], t)) continue;
         s->lives[i].last = s->behind;
-        s->named = i;
         return s->held.t[i];
     }
     ct_tensor *bare = ct__own(ct__tensor_bare(t));
-    if (!bare) return NULL;
-    if (!hold(&s->held, bare)) {
-        ct__release(bare);
-        return NULL;
+    return bare && hold_life(s, bare) ? bare : NULL;
+}
+
+bool ct__script_only(const ct_tensor *t)
+{
+    const ct__script *s = ct__self.script;
+    int views = 0;
+    bool itself = false; /* is it held as it is, and not a view of it? By a supply as well, then */
+    for (int64_t i = first_near(s); i < s->held.n; i++) {
+        views += s->held.t[i]->storage == t->storage;
+        itself = itself || s->held.t[i] == t;
     }
-    ct__retain(bare);
-    if (!grow_lives(s)) return NULL;
-    s->named = s->held.n - 1;
-    s->lives[s->named] = (life){.t = bare, .first = s->behind, .last = s->behind, .refs = 1};
-    return bare;
+    const bool made = t->storage->scripted & CT__MADE && !t->storage->foreign;
+    return made && t->dense && !t->graph && t->refs == (itself ? 4 : 1) && t->storage->refs == views + !itself;
 }
 
 void ct__script_pin(ct_tensor *t) { t->storage->scripted |= CT__PINNED; }
@@ -282,8 +301,8 @@ void ct__supply_close(ct__supply *s)
     ct__script *to = ct__self.script;
     s->again = true;
     for (int i = 0; i < s->n; i++) {
-        if (!ct__script_writes(s->tensor[i]) || !hold(&to->supplied, s->tensor[i])) return;
-        to->lives[to->named].refs++;
+        s->tensor[i]->storage->scripted |= CT__MADE;
+        if (!hold_life(to, ct__retain(s->tensor[i]))) return;
     }
 }
 
@@ -325,11 +344,14 @@ static int64_t merge(life *l, int64_t n)
     return m;
 }
 
-/* Has nobody else the memory, and is all of it written before it is read? */
-static bool is_own(const life *l)
+/* Has nobody else the memory? */
+static bool is_own(const life *l) { return !(l->t->storage->scripted & CT__PINNED) && l->t->storage->refs == l->refs; }
+
+/* Can it lie elsewhere, as all of it is written before it is read? */
+static bool is_movable(const life *l)
 {
     const ct__storage *s = l->t->storage;
-    return s->scripted == CT__MADE && !s->inside && !s->foreign && s->refs == l->refs;
+    return is_own(l) && s->scripted == CT__MADE && !s->inside && !s->foreign;
 }
 
 /* Memory of an earlier life that is over, as small as fits, and of those the one left last, which is still in cache. */
@@ -345,29 +367,34 @@ static life *place_for(life *l, const life *next)
     return best;
 }
 
-/* Of every tensor of the script, `data` becomes the distance from where its storage's bytes are, or a place again. */
+/* Of every tensor that is held, `data` becomes the distance from where its storage's bytes are, or a place again. */
 static void measure(const ct__script *s, bool distance)
 {
-    const holding *all[] = {&s->held, &s->supplied};
-    for (int k = 0; k < 2; k++) {
-        for (int64_t i = 0; i < all[k]->n; i++) {
-            ct_tensor *t = all[k]->t[i];
-            const uintptr_t from = (uintptr_t)t->storage->data, at = (uintptr_t)t->data;
-            t->data = (char *)(distance ? at - from : at + from);
-        }
+    for (int64_t i = 0; i < s->held.n; i++) {
+        ct_tensor *t = s->held.t[i];
+        const uintptr_t from = (uintptr_t)t->storage->data, at = (uintptr_t)t->data;
+        t->data = (char *)(distance ? at - from : at + from);
+    }
+}
+
+/* A tensor of a supply is held itself: three references are the script's. */
+static void pin_supplied(const ct__script *s)
+{
+    for (int64_t i = 0; i < s->held.n; i++) {
+        ct_tensor *t = s->held.t[i];
+        if (t->storage == &t->own && t->refs > 3) ct__script_pin(t);
     }
 }
 
 static void plan_memory(ct__script *s)
 {
     life *l = s->lives;
-    for (int64_t i = 0; i < s->supplied.n; i++) {
-        if (s->supplied.t[i]->refs > 1) ct__script_pin(s->supplied.t[i]);
-    }
+    pin_supplied(s);
     const int64_t all = merge(l, s->held.n);
     int64_t n = 0;
     for (int64_t i = 0; i < all; i++) {
-        if (is_own(&l[i])) l[n++] = l[i];
+        if (l[i].t->storage->scripted & CT__MADE && !is_own(&l[i])) hold(&s->seen, l[i].t);
+        if (is_movable(&l[i])) l[n++] = l[i];
     }
     qsort(l, (size_t)n, sizeof *l, by_first);
     measure(s, true);
@@ -406,6 +433,7 @@ static bool in_place(const ct__script *s)
 bool ct__script_run(ct__script *s)
 {
     if (!in_place(s)) return false;
+    for (int64_t i = 0; i < s->seen.n; i++) ct__bump(s->seen.t[i]);
     for (action *a = s->first; a; a = a->next) {
         if (CT__UNLIKELY(!a->act(a->record))) return false;
     }
@@ -423,7 +451,7 @@ void ct__script_free(ct__script *s)
     }
     holding_free(&s->held);
     holding_free(&s->outside);
-    holding_free(&s->supplied);
+    holding_free(&s->seen);
     for (block *b = s->blocks; b;) {
         block *next = b->next;
         ct__pool_put(b, sizeof *b + b->bytes);

@@ -49,7 +49,10 @@ CT__COLD void ct__script_copy(ct_tensor *dst, const ct_tensor *src);
 CT__COLD void ct__script_fill(ct_tensor *t, double value);
 /* What t has now was not computed: it is put there again each time. */
 CT__COLD void ct__script_constant(ct_tensor *t);
+/* t will be had by somebody else from the end of a replay on: it shares its memory with nothing. */
 void ct__script_pin(ct_tensor *t);
+/* Has nobody but the script and the caller, by one reference, a tensor that an action makes? */
+bool ct__script_only(const ct_tensor *t);
 
 /* Stops writing for a while; what it returns goes back into ct__self.script. */
 static inline ct__script *ct__script_pause(void)
