@@ -238,6 +238,31 @@ static void zero_grad_in_the_step_begins_anew(void **state)
     assert_clean();
 }
 
+/* Gradient descent by hand: the gradient is read by operations of the step. */
+static int descend(void *context)
+{
+    quadratic *q = context;
+    CT_SCOPE;
+    ct_backward(ct_sum(ct_square(ct_mul(q->w, q->x)), CT_ALL, false));
+    CT_NO_GRAD;
+    ct_add_(q->w, -0.125, ct_grad_of(q->w));
+    ct_zero_grad(q->w);
+    return ct_error() != NULL;
+}
+
+static void descent_by_hand_can_be_captured(void **state)
+{
+    (void)state;
+    quadratic q = quadratic_of(4, 1, false);
+    ct_captured *c = ct_capture(descend, &q); /* w -= 2 w / 8 */
+    assert_non_null(c);
+    assert_true(ct_replay(c) && ct_replay(c));
+    assert_number(ct_get(q.w, ct_index(1)), 3 * 0.75 * 0.75 * 0.75, 0);
+    ct_captured_free(c);
+    quadratic_free(&q);
+    assert_clean();
+}
+
 static void a_gradient_from_before_is_refused(void **state)
 {
     (void)state;
@@ -665,6 +690,7 @@ int main(void)
         cmocka_unit_test(a_replay_makes_nothing),
         cmocka_unit_test(gradients_add_up_from_replay_to_replay),
         cmocka_unit_test(zero_grad_in_the_step_begins_anew),
+        cmocka_unit_test(descent_by_hand_can_be_captured),
         cmocka_unit_test(a_gradient_from_before_is_refused),
         cmocka_unit_test(constants_begin_anew),
         cmocka_unit_test(buffers_outside_go_on),
