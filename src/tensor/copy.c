@@ -121,8 +121,9 @@ static void transpose_blocks(void *context, int64_t part)
     const int64_t first = part * t->group, end = least(first + t->group, t->blocks);
     ct__turn block = block_at(t, first);
     for (int64_t b = first; b < end; b++) {
-        const ct__turn next = block_at(t, b + 1 < end ? b + 1 : b);
-        block.next = b + 1 < end ? next.from : NULL;
+        const bool more = b + 1 < t->blocks; /* the first one of the next part is fetched here too */
+        const ct__turn next = block_at(t, more ? b + 1 : b);
+        block.next = more ? next.from : NULL;
         t->turn(&block);
         block = next;
     }
