@@ -326,7 +326,7 @@ ct_captured *ct_capture(int (*step)(void *context), void *context)
     const bool ok = call("ct_capture", step, context);
     ct__scope_end(scope);
     ct__script_end(s, ok);
-    if (ok) return captured;
+    if (ok && !ct__self.failed) return captured;
     ct_captured_free(captured);
     return NULL;
 }

@@ -291,7 +291,7 @@ ct_tensor *ct__supplied(const char *operation, ct_dtype dtype, int rank, const i
     }
     if (s->next >= s->n || !is_like(s->tensor[s->next], dtype, rank, dim))
         return ct__fail(CT_ERROR_GRAPH, operation, "done again, it makes other tensors than when it was captured");
-    ct_tensor *t = ct__retain(s->tensor[s->next++]);
+    ct_tensor *t = ct__retain(s->tensor[s->next++]); /* in no scope: those of the time it was made have ended */
     ct__scope_adopt(&t->link);
     return t;
 }
@@ -354,15 +354,14 @@ static bool is_movable(const life *l)
     return is_own(l) && s->scripted == CT__MADE && !s->inside && !s->foreign;
 }
 
-/* Memory of an earlier life that is over, as small as fits, and of those the one left last, which is still in cache. */
-static life *place_for(life *l, const life *next)
+/* Among n places, memory whose last life is over: as small as fits, and of those the one left last, which is still in cache. */
+static life *place_for(life *place, int64_t n, const life *next)
 {
     life *best = NULL;
-    const size_t bytes = next->t->storage->bytes;
-    for (; l < next; l++) {
-        const ct__storage *s = l->t->storage, *b = best ? best->t->storage : NULL;
-        if (s->gone || l->last >= next->first || s->bytes < bytes) continue;
-        if (!b || s->bytes < b->bytes || (s->bytes == b->bytes && l->last > best->last)) best = l;
+    for (int64_t i = 0; i < n; i++) {
+        const size_t bytes = place[i].t->storage->bytes, least = best ? best->t->storage->bytes : SIZE_MAX;
+        if (place[i].last >= next->first || bytes < next->t->storage->bytes) continue;
+        if (bytes < least || (bytes == least && place[i].last > best->last)) best = &place[i];
     }
     return best;
 }
@@ -398,11 +397,16 @@ static void plan_memory(ct__script *s)
     }
     qsort(l, (size_t)n, sizeof *l, by_first);
     measure(s, true);
-    for (life *next = l; next < l + n; next++) {
-        life *place = place_for(l, next);
-        if (!place) continue;
-        ct__storage_lean_on(next->t->storage, place->t->storage);
-        place->last = next->last;
+    int64_t places = 0; /* the first of l: lives that keep their memory, with the end of the last life that it serves */
+    for (int64_t i = 0; i < n; i++) {
+        const life next = l[i];
+        life *place = place_for(l, places, &next);
+        if (!place) {
+            l[places++] = next;
+            continue;
+        }
+        ct__storage_lean_on(next.t->storage, place->t->storage);
+        place->last = next.last;
     }
     measure(s, false);
 }
