@@ -198,6 +198,8 @@ class Contest:
 
     def run(self, row):
         turns, about = self.open(row)
+        counted = {str(p.threads): p.ask("count") for p in self.processes
+                   if p.name == "ours" and any(q is p and c == "library" for q, c in turns)}
         times = {}
         rounds = self.options.rounds
         for turn in range(rounds):
@@ -209,11 +211,9 @@ class Contest:
                 times.setdefault(f"{contestant} {process.threads}", []).append(answer["cpu_us" if self.options.cpu else "us"])
         result = {k: about.get(k, default) for k, default in (("what", ""), ("bytes", 0), ("flops", 0), ("per", 1))}
         result["times"] = {k: v for k, v in times.items() if len(v) == rounds}
-        result["count"] = {}
+        result["count"] = counted
         result["us"] = {k: median(v) for k, v in result["times"].items()}
         for process in self.processes:
-            if process.name == "ours" and any(p is process and c == "library" for p, c in turns):
-                result["count"][str(process.threads)] = process.ask("count")
             process.ask("close")
         return result
 
