@@ -1,5 +1,5 @@
 /*
- * test_transforms_memory.c - transforms when memory runs out: each allocation of each transform fails once. What remains is an
+ * test_transforms_memory.c - transforms and captured steps when memory runs out: each allocation of each fails once. What remains is an
  * error, no result, and nothing alive.
  *
  * The pools are off, so that every request goes to posix_memalign, which this program interposes. Sanitizers interpose it
@@ -79,6 +79,32 @@ static bool linear(ct_tensor *x, ct_tensor **result)
     return ok;
 }
 
+
+/* A step with more tensors than a script has room for at first, with fused derivatives and a leaf; captured, and replayed. */
+static int step(void *context)
+{
+    CT_SCOPE;
+    ct_tensor *x = context, *y = x, *zeros = ct_zeros(ct_shape(3), CT_F64);
+    ct_zero_grad(parameter);
+    for (int i = 0; i < 12; i++) y = ct_tanh(ct_add(ct_matmul(parameter, y), x));
+    if (zeros) ct_add_(zeros, 1, ct_detach(y));
+    ct_backward(ct_sum(ct_mul(y, zeros), CT_ALL, false));
+    return 0;
+}
+static bool captured(ct_tensor *x, ct_tensor **result)
+{
+    (void)result;
+    ct_captured *c = ct_capture(step, x);
+    const bool ok = c && ct_replay(c);
+    ct_captured_free(c);
+    const bool failed = ct_error() != NULL;
+    const ct_status status = failed ? ct_error()->status : CT_ERROR_USER;
+    ct_clear_error(); /* ct_zero_grad refuses while one is pending */
+    ct_zero_grad(parameter);
+    if (failed) ct_raise(status, "captured", "see above");
+    return ok;
+}
+
 static void free_all(ct_tensor **result)
 {
     for (int i = 0; i < 4; i++) {
@@ -124,7 +150,7 @@ static void check(transform run)
 static void every_allocation_fails_once(void **state)
 {
     (void)state;
-    const transform all[] = {jvp, vjp, value_and_grad, linear, rows, columns, nested, hessian, hvp, taylor};
+    const transform all[] = {jvp, vjp, value_and_grad, linear, rows, columns, nested, hessian, hvp, taylor, captured};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) check(all[i]);
     assert_clean();
 }

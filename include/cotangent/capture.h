@@ -33,7 +33,8 @@ typedef struct ct_captured ct_captured;
  * failed, or did what cannot be replayed: read numbers (ct_item, ct_data, ct_equal, ...), called ct_checkpoint, ct_set_data, ct_set_grad,
  * ct_sgd_step_ or ct_adam_step_, or captured another step; what it had changed by then stays changed. Random numbers are drawn anew in
  * each replay, as another call would draw them. Leaves that have a gradient when the step's backward comes to them must have got it in the
- * step, or have spent it (ct_spend_grad, ct_optimizer_step). Custom operations of the step must live as long as what was captured. */
+ * step, or have spent it (ct_spend_grad, ct_optimizer_step). Custom operations of the step must live as long as what was captured, and
+ * threads that share tensors capture one after the other. */
 CT_API ct_captured *ct_capture(int (*step)(void *context), void *context);
 /* Does the step again. Leaves collect gradients as another call of the step would leave them. False, with an error, where an operation
  * failed (an index out of range), or a tensor from outside the step was given other memory; what came before that is done. Not searched

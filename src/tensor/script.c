@@ -12,7 +12,6 @@ typedef struct action {
     struct action *next;
     ct__act act;
     void (*drop)(void *record);
-    size_t bytes;
     _Alignas(16) char record[];
 } action;
 
@@ -100,7 +99,6 @@ ct__script *ct__script_begin(void)
     return s;
 }
 
-
 static void *add(ct__act act, size_t bytes, bool at_front)
 {
     ct__script *s = ct__self.script;
@@ -109,7 +107,6 @@ static void *add(ct__act act, size_t bytes, bool at_front)
     if (!a) return NULL;
     memset(a, 0, all);
     a->act = act;
-    a->bytes = bytes;
     action **at = at_front ? s->first_end : s->end;
     a->next = *at;
     *at = a;
@@ -153,8 +150,11 @@ static bool hold_life(ct__script *s, ct_tensor *t)
         ct__release(t);
         return false;
     }
+    if (!grow_lives(s)) {
+        ct__release(s->held.t[--s->held.n]);
+        return false;
+    }
     ct__retain(t);
-    if (!grow_lives(s)) return false;
     s->lives[s->held.n - 1] = (life){.t = t, .first = s->behind, .last = s->behind, .refs = 1};
     return true;
 }
