@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes digits.csv.gz as a C array of bytes: all images, 64 bytes each, then all labels, deflated (zlib).
+"""Writes digits.csv.gz as a C array of bytes, deflated (zlib): the first pixel of all images, the second, ..., then all labels.
 
 Usage: embed.py digits.csv.gz digits_data.c
 """
@@ -23,7 +23,8 @@ def read(path):
 
 def main():
     rows = read(sys.argv[1])
-    values = zlib.compress(bytes([v for row in rows for v in row[:PIXELS]] + [row[PIXELS] for row in rows]), 9)
+    pack = zlib.compressobj(9, zlib.DEFLATED, 15, 9)  # a pixel is like itself in other images: 3 KB less than image by image
+    values = pack.compress(bytes([row[i] for i in range(PIXELS + 1) for row in rows])) + pack.flush()
     with open(sys.argv[2], "w", encoding="ascii") as out:
         out.write("/* Made from data/digits.csv.gz by data/embed.py; credits in data/README.md. */\n")
         out.write("extern const unsigned long ct__io_digits_size;\n")
