@@ -85,39 +85,6 @@ static void strips_of_every_size_are_turned(void **state)
     }
 }
 
-/* Blocks of several sizes one after the other, as parts of one matrix: each leaves when the next is taken up, and nothing else is written. */
-static void stages_keep_a_block(void **state)
-{
-    (void)state;
-    enum { ROWS = 64 + 32 + 64, COLUMNS = 1024 + 96, GAP = 16, TO_ROW = ROWS + GAP, FROM_ROW = COLUMNS + 5 };
-    static const int64_t across[] = {0, 1024, COLUMNS}, down[] = {0, 64, 96, ROWS};
-    for (int k = 0; k < table_count; k++) {
-        if (!tables[k]->stage) continue;
-        unsigned char *from = calloc(ROWS * FROM_ROW + 1, 4), *to = aligned_alloc(64, COLUMNS * TO_ROW * 4);
-        ct__stage *s = aligned_alloc(64, sizeof *s);
-        s->full = s->buffer[0], s->other = s->buffer[1], s->columns = 0;
-        memset(to, 0xab, COLUMNS * TO_ROW * 4);
-        for (int64_t i = 0; i < ROWS; i++) {
-            for (int64_t j = 0; j < COLUMNS; j++) put(from + (i * FROM_ROW + j + 1) * 4, i, j, 4);
-        }
-        for (int b = 0; b < 6; b++) {
-            const int64_t i = down[b / 2], j = across[b % 2];
-            tables[k]->stage(s, &(ct__turn){.to = (char *)(to + (j * TO_ROW + i) * 4), .from = (const char *)(from + (i * FROM_ROW + j + 1) * 4),
-                                            .to_row = TO_ROW * 4, .from_row = FROM_ROW * 4, .rows = down[b / 2 + 1] - i,
-                                            .columns = across[b % 2 + 1] - j, .next = b % 3 ? (const char *)from : NULL});
-        }
-        tables[k]->stage(s, &(ct__turn){.rows = 0});
-        int64_t wrong = 0;
-        for (int64_t j = 0; j < COLUMNS; j++) {
-            for (int64_t i = 0; i < TO_ROW; i++) wrong += i < ROWS ? !holds(to + (j * TO_ROW + i) * 4, i, j, 4) : to[(j * TO_ROW + i) * 4] != 0xab;
-        }
-        assert_int_equal(wrong, 0);
-        free(s);
-        free(to);
-        free(from);
-    }
-}
-
 /* A matrix whose element (i, j) is put(i, j), in a view that leaves out `gap` columns at either side of the storage. */
 static ct_tensor *numbered(int64_t rows, int64_t columns, int64_t gap, ct_dtype dtype)
 {
@@ -213,43 +180,6 @@ static void large_matrices_are_turned(void **state)
     assert_clean();
 }
 
-static void check_turned_batch(void)
-{
-    CT_SCOPE;
-    ct_set_threads(3);
-    ct_tensor *x = ct_uniform(ct_shape(5, 1056, 1632), -1, 1, CT_F32), *y = ct_contiguous(ct_permute(x, ct_axes(0, 2, 1)));
-    const float *px = ct_data(x), *py = ct_data(y);
-    int64_t wrong = 0;
-    for (int64_t m = 0; m < 5; m++) {
-        for (int64_t i = 0; i < 1056; i++) {
-            for (int64_t j = 0; j < 1632; j++) wrong += px[(m * 1056 + i) * 1632 + j] != py[(m * 1632 + j) * 1056 + i];
-        }
-    }
-    assert_int_equal(wrong, 0);
-}
-
-/* Those whose rows and columns suit stages, and nearly: into the places of a larger result, and one at each place of another axis. */
-static void large_matrices_by_stages(void **state)
-{
-    (void)state;
-    static const int64_t shapes[][2] = {{4096, 2112}, {2080, 4128}, {16416, 512}, {4128, 2100}, {16448, 511}};
-    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
-        CT_SCOPE;
-        const int64_t rows = shapes[k][0], columns = shapes[k][1];
-        ct_tensor *x = numbered(rows, columns, k % 2, CT_F32);
-        ct_set_threads(k % 2 ? 1 : 3);
-        check_turned(ct_contiguous(ct_transpose(x)), rows, columns);
-        ct_tensor *whole = ct_full(ct_shape(columns, rows + 32), -1, CT_F32);
-        assert_true(ct_copy_(ct_slice(whole, 1, 16, 16 + rows, 1), ct_transpose(x)));
-        check_turned(ct_contiguous(ct_slice(whole, 1, 16, 16 + rows, 1)), rows, columns);
-        const float *sides = ct_data(whole);
-        for (int64_t i = 0; i < 16; i++) assert_true(sides[i] == -1 && sides[rows + 16 + i] == -1 && sides[(columns - 1) * (rows + 32) + i] == -1);
-    }
-    check_turned_batch();
-    ct_set_threads(0);
-    assert_clean();
-}
-
 /* A copy onto itself, turned: the values are those from before. */
 static void a_matrix_is_turned_in_place(void **state)
 {
@@ -318,7 +248,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strips_of_every_size_are_turned), cmocka_unit_test(matrices_are_turned),
-        cmocka_unit_test(stages_keep_a_block),             cmocka_unit_test(large_matrices_by_stages),
         cmocka_unit_test(axes_in_every_order),             cmocka_unit_test(large_matrices_are_turned),       cmocka_unit_test(a_matrix_is_turned_in_place),
         cmocka_unit_test(large_results_are_right),         cmocka_unit_test(large_results_of_mixed_sizes),
     };

@@ -10,7 +10,6 @@
 #include "tensor/tensor.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,9 +89,6 @@ enum { BLOCK_BYTES = 2048, MAX_PARTS = 64 };
 typedef struct transpose {
     ct__turn whole; /* one matrix */
     void (*turn)(const ct__turn *t);
-    void (*stage)(ct__stage *s, const ct__turn *t);
-    ct__stage *stages;                     /* one for each of the threads; NULL: none is used */
-    int64_t threads;
     int64_t size, high, wide;              /* of an element; rows and columns of a block */
     int64_t across, each, blocks, group;   /* blocks in a strip, in a matrix, of all, in a part */
     int axes;                              /* the others, along which there is a matrix at each place */
@@ -123,24 +119,15 @@ static void transpose_blocks(void *context, int64_t part)
 {
     const transpose *t = context;
     const int64_t first = part * t->group, end = least(first + t->group, t->blocks);
-    const int thread = omp_get_thread_num(); /* of a region of the caller's, maybe: then any stage will do, as it works alone */
     ct__turn block = block_at(t, first);
     for (int64_t b = first; b < end; b++) {
-        const ct__turn next = block_at(t, b + 1 < t->blocks ? b + 1 : b);
-        block.next = b + 1 < t->blocks ? next.from : NULL; /* in the next part, too: it tends to be this thread's */
-        if (t->stages) t->stage(&t->stages[thread % t->threads], &block);
-        else t->turn(&block);
+        const bool more = b + 1 < t->blocks; /* the first one of the next part is fetched here too */
+        const ct__turn next = block_at(t, more ? b + 1 : b);
+        block.next = more ? next.from : NULL;
+        t->turn(&block);
         block = next;
     }
     if (t->whole.stream) ct__stream_end();
-}
-
-/* What a stage holds at the end of a part stays there for the next one. */
-static void empty_stage(void *context, int64_t part)
-{
-    const transpose *t = context;
-    t->stage(&t->stages[part], &(ct__turn){.rows = 0});
-    ct__stream_end();
 }
 
 static const ct__copy_kernels *kernels_of_machine(void)
@@ -151,23 +138,6 @@ static const ct__copy_kernels *kernels_of_machine(void)
 #else
     return &ct__copy_kernels_baseline;
 #endif
-}
-
-/* Stages for a matrix that suits them, if there is room: taken here, as threads may not fail. */
-static void find_stages(transpose *t)
-{
-    const ct__turn *m = &t->whole;
-    t->stage = kernels_of_machine()->stage;
-    const bool fits = (m->rows | m->columns) % 32 == 0 && m->columns >= CT__STAGE_COLUMNS / 2;
-    if (!t->stage || !m->stream || t->size != 4 || !fits) return;
-    t->threads = least(ct_threads(), MAX_PARTS);
-    t->stages = ct__pool_get((size_t)t->threads * sizeof(ct__stage));
-    if (!t->stages) return;
-    for (int64_t i = 0; i < t->threads; i++) {
-        ct__stage *s = &t->stages[i];
-        s->full = s->buffer[0], s->other = s->buffer[1], s->columns = 0;
-    }
-    t->high = CT__STAGE_ROWS, t->wide = CT__STAGE_COLUMNS;
 }
 
 /* Do elements along axis `outer` follow the `n` along `inner`, in both? */
@@ -195,7 +165,6 @@ static transpose transpose_of(const ct_tensor *dst, const ct_tensor *src, int k)
         t.from[t.axes++] = src->stride[i] * size;
     }
     t.whole.stream = ct__streams(dst->count * size) && lines % 64 == 0;
-    find_stages(&t);
     t.across = (t.whole.columns + t.wide - 1) / t.wide;
     t.each = (t.whole.rows + t.high - 1) / t.high * t.across;
     t.blocks = matrices * t.each;
@@ -216,10 +185,6 @@ static bool copy_transposed(ct_tensor *dst, const ct_tensor *src)
     if (k < 0) return false;
     transpose t = transpose_of(dst, src, k);
     ct__parallel((t.blocks + t.group - 1) / t.group, transpose_blocks, &t);
-    if (t.stages) {
-        ct__parallel(t.threads, empty_stage, &t);
-        ct__pool_put(t.stages, (size_t)t.threads * sizeof(ct__stage));
-    }
     return true;
 }
 
