@@ -238,6 +238,41 @@ static void zero_grad_in_the_step_begins_anew(void **state)
     assert_clean();
 }
 
+/* A derivative that is zero adds nothing to what was there, and gives zeros where nothing is. */
+static int collect_zeros(void *context)
+{
+    quadratic *q = context;
+    CT_SCOPE;
+    ct_backward(ct_sum(ct_floor(q->w), CT_ALL, false));
+    return ct_error() != NULL;
+}
+
+static void zeros_are_collected(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 2; before++) {
+        quadratic q = quadratic_of(4, 1, false);
+        if (before) collect(&q);
+        ct_captured *c = ct_capture(collect_zeros, &q);
+        assert_non_null(c);
+        assert_gradient(&q, before ? 6 : 0);
+        assert_true(ct_replay(c));
+        assert_gradient(&q, before ? 6 : 0);
+        ct_zero_grad(q.w);
+        assert_true(ct_replay(c));
+        assert_gradient(&q, 0);
+        collect(&q);
+        assert_true(ct_replay(c));
+        assert_gradient(&q, 6);
+        ct_spend_grad(q.w);
+        assert_true(ct_replay(c));
+        assert_gradient(&q, 0);
+        ct_captured_free(c);
+        quadratic_free(&q);
+        assert_clean();
+    }
+}
+
 /* Gradient descent by hand: the gradient is read by operations of the step. */
 static int descend(void *context)
 {
@@ -690,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_replay_makes_nothing),
         cmocka_unit_test(gradients_add_up_from_replay_to_replay),
         cmocka_unit_test(zero_grad_in_the_step_begins_anew),
+        cmocka_unit_test(zeros_are_collected),
         cmocka_unit_test(descent_by_hand_can_be_captured),
         cmocka_unit_test(a_gradient_from_before_is_refused),
         cmocka_unit_test(constants_begin_anew),

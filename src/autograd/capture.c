@@ -168,9 +168,9 @@ void ct__capture_chain(const ct__chain *chain, ct_dtype dtype, int64_t count)
 
 typedef struct collecting {
     ct__node *leaf;
-    ct_tensor *g;           /* NULL: zeros where there is no gradient */
+    ct_tensor *g;
     ct_tensor *before, *sum; /* what the leaf had got in the step before that, and the two together; NULL: nothing */
-    ct_tensor *zeros;
+    bool zero;               /* g is, and need not be added */
 } collecting;
 
 static bool has_memory_of(const ct__node *leaf, const ct_tensor *g) { return leaf->grad && g && leaf->grad->storage == g->storage; }
@@ -184,14 +184,13 @@ static bool collect_again(void *record)
         if (leaf->grad == a->g) return true;
         ct__drop_grad(leaf);
     }
-    ct_tensor *g = a->g ? a->g : a->zeros;
     if (!leaf->grad) {
-        leaf->grad = ct__retain(g);
+        leaf->grad = ct__retain(a->g);
     } else if (a->before && has_memory_of(leaf, a->before)) {
         ct__drop_grad(leaf);
         leaf->grad = ct__retain(a->sum);
-    } else if (a->g) {
-        leaf->grad = ct__grad_sum(leaf->grad, g, true);
+    } else if (!a->zero) {
+        leaf->grad = ct__grad_sum(leaf->grad, a->g, true);
     }
     return leaf->grad != NULL;
 }
@@ -224,33 +223,32 @@ static collecting *add_for(ct__node *leaf, ct__act act, bool first)
 /* The leaf will have it. */
 static ct_tensor *pinned(ct_tensor *g)
 {
-    ct_tensor *held = g ? ct__script_reads(g) : NULL;
+    ct_tensor *held = ct__script_reads(g);
     if (held) ct__script_pin(held);
     return held;
 }
 
 bool ct__capture_collect(ct__node *leaf, ct_tensor *g)
 {
-    if (leaf->grad && !(leaf->grad->storage->scripted & CT__MADE) && g)
+    const bool zero = !g;
+    if (!zero && leaf->grad && !(leaf->grad->storage->scripted & CT__MADE))
         return ct__fail(CT_ERROR_GRAPH, "ct_capture",
                         "a leaf of shape %s has a gradient from before the step, which would be added to: ct_zero_grad in the step, or "
                         "before it", ct__describe_shape(leaf->out_shapes[0]));
-    collecting *a = add_for(leaf, collect_again, false), *first = a ? add_for(leaf, set_apart, true) : NULL;
-    if (!first) return false;
-    if (g && leaf->grad) {
-        a->before = pinned(leaf->grad);
-        leaf->grad = ct__grad_sum(leaf->grad, g, false);
-        a->sum = pinned(leaf->grad);
-    } else if (g) {
-        leaf->grad = ct__retain(g);
-    } else if (!leaf->grad) {
-        leaf->grad = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)leaf->out_shapes[0].rank, leaf->out_shapes[0].dim));
-        if (leaf->grad) ct__fill(leaf->grad, 0);
-        a->zeros = pinned(leaf->grad);
+    ct_tensor *given = zero ? ct__zero_grad_of(leaf) : ct__retain(g);
+    collecting *a = given ? add_for(leaf, collect_again, false) : NULL, *first = a ? add_for(leaf, set_apart, true) : NULL;
+    if (first) {
+        a->zero = zero;
+        a->g = first->g = pinned(given);
+        if (!leaf->grad) {
+            leaf->grad = ct__retain(given);
+        } else if (!zero) {
+            a->before = pinned(leaf->grad);
+            leaf->grad = ct__grad_sum(leaf->grad, given, false);
+            a->sum = first->sum = leaf->grad ? pinned(leaf->grad) : NULL;
+        }
     }
-    a->g = pinned(g);
-    first->g = a->g ? a->g : a->zeros;
-    first->sum = a->sum;
+    if (given) ct__release(given);
     return !ct__self.failed;
 }
 

@@ -145,6 +145,8 @@ static inline bool ct__needs(const ct_tensor *t)
 }
 /* A leaf for t, or a carrier of tangents where `collects` is false; put into t's graph slot. NULL with an error. */
 ct__node *ct__node_leaf(ct_tensor *t, bool collects);
+/* Zeros for a leaf that only zero derivatives reached: owned by the caller; NULL with an error. */
+ct_tensor *ct__zero_grad_of(const ct__node *leaf);
 /* A leaf has no gradient any more. */
 void ct__drop_grad(ct__node *leaf);
 /* Records a call: edges, kept values, parameters; puts itself into the outputs' graph slots. */

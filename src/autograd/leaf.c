@@ -54,6 +54,13 @@ ct_tensor *ct_grad_borrow(const ct_tensor *leaf)
     return n && !n->op && n->collects ? n->grad : NULL;
 }
 
+ct_tensor *ct__zero_grad_of(const ct__node *leaf)
+{
+    ct_tensor *zeros = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)leaf->out_shapes[0].rank, leaf->out_shapes[0].dim));
+    if (zeros) ct__fill(zeros, 0);
+    return zeros;
+}
+
 void ct__drop_grad(ct__node *leaf)
 {
     if (leaf->grad) ct__release(leaf->grad);

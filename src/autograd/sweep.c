@@ -515,9 +515,7 @@ static bool commit(work *harvest, bool create_graph)
         } else if (g) {
             leaf->grad = ct__grad_sum(leaf->grad, g, !create_graph);
         } else if (!leaf->grad) {
-            leaf->grad = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)leaf->out_shapes[0].rank,
-                                                leaf->out_shapes[0].dim));
-            if (leaf->grad) ct__fill(leaf->grad, 0);
+            leaf->grad = ct__zero_grad_of(leaf);
         }
     }
     return true;
