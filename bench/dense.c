@@ -1,9 +1,9 @@
 /*
  * dense.c - rows W1 to W6: whole training steps of multilayer perceptrons.
  *
- * Contestants: the library, its step called and replayed (ct_capture); the delta rule written by hand (hand.c) on BLIS and on OpenBLAS; the bare products of the step by the
- * fastest of BLIS's ways, by OpenBLAS, and by the library's own product; and one pass over what the optimizer touches. The limit
- * is the best of the products plus that pass.
+ * Contestants: the library, its step called and replayed (ct_capture); the delta rule written by hand (hand.c) on BLIS and on
+ * OpenBLAS; the bare products of the step by the fastest of BLIS's ways, by OpenBLAS, and by the library's own product; and one
+ * pass over what the optimizer touches. The limit is the best of the products plus that pass.
  */
 #include <cotangent/cotangent.h>
 

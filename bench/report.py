@@ -6,8 +6,9 @@ import chart
 
 PEERS = ("torch", "jax", "kann")
 SHOWN = {
-    "library": "Cotangent", "replay": "replayed", "limit": "limit", "hand": "by hand, BLIS", "hand_openblas": "by hand, OpenBLAS", "blis": "BLIS",
-    "openblas": "OpenBLAS", "own": "own products", "pass": "optimizer's pass", "libmvec": "libmvec", "sleef": "SLEEF",
+    "library": "Cotangent", "replay": "replayed", "limit": "limit", "hand": "by hand, BLIS",
+    "hand_openblas": "by hand, OpenBLAS", "blis": "BLIS", "openblas": "OpenBLAS", "own": "own products",
+    "pass": "optimizer's pass", "libmvec": "libmvec", "sleef": "SLEEF",
     "torch": "PyTorch", "jax": "JAX", "kann": "KANN",
 }
 
@@ -163,7 +164,7 @@ def products(rows):
 def hardware(rows):
     lines = []
     for r in rows:
-        amount = r.data["flops"] or r.data["bytes"] # neither: it is the time that counts
+        amount = r.data["flops"] or r.data["bytes"]  # neither: it is the time that counts
         unit = "GF/s" if r.data["flops"] else "GB/s" if amount else "us"
         times = [r.us("limit", t) for t in (1, 2)]
         figures = [us and amount / us / 1e3 for us in times] if amount else times

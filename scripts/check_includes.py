@@ -9,7 +9,8 @@ import re
 import sys
 
 ROOMS = ["base", "tensor", "autograd", "ops", "nn", "io", "check"]
-MORE_HEADERS = {"capture": "autograd", "custom": "autograd", "inspect": "autograd", "trace": "autograd"}  # public ones not named as their room
+# Public ones not named as their room.
+MORE_HEADERS = {"capture": "autograd", "custom": "autograd", "inspect": "autograd", "trace": "autograd"}
 MAY_INCLUDE = {
     "base": {"base"},
     "tensor": {"tensor", "base"},

@@ -79,7 +79,6 @@ static bool linear(ct_tensor *x, ct_tensor **result)
     return ok;
 }
 
-
 /* A step with more tensors than a script has room for at first, with fused derivatives and a leaf; captured, and replayed. */
 static int step(void *context)
 {

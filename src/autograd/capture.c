@@ -155,13 +155,13 @@ void ct__capture_chain(const ct__chain *chain, ct_dtype dtype, int64_t count)
     chaining *a = ct__script_add(chain_again, sizeof *a);
     if (!a) return;
     *a = (chaining){*chain, count, dtype};
-    for (int r = 0; r < chain->registers; r++) a->chain.tensor[r] = chain->tensor[r] ? ct__script_reads(chain->tensor[r]) : NULL;
-    for (int k = 0; k < chain->steps; k++) {
+    for (int k = 0; k < chain->steps; k++) { /* before the reads: what is written here was not there before */
         for (int i = 0; i < chain->step[k].outputs; i++) {
             ct_tensor *t = chain->tensor[chain->step[k].operand[i]];
             if (t) ct__script_writes(t);
         }
     }
+    for (int r = 0; r < chain->registers; r++) a->chain.tensor[r] = chain->tensor[r] ? ct__script_reads(chain->tensor[r]) : NULL;
 }
 
 /* ---- leaves ---- */
@@ -292,14 +292,12 @@ bool ct_on_replay(int (*f)(void *context), void *context, size_t bytes)
 {
     if (!f || (bytes && !context)) return ct__fail_null("ct_on_replay", f ? "context" : "f");
     if (!ct__may_change()) return false;
-    ct__script *s = ct__script_pause();
-    if (!s) return call("ct_on_replay", f, context);
-    ct__self.script = s;
+    if (!ct__self.script) return call("ct_on_replay", f, context);
     visit *v = ct__script_add(visit_again, sizeof *v + bytes);
     if (!v) return false;
     *v = (visit){.f = f, .context = context, .bytes = bytes, .recording = !ct__ad.grad_off};
     if (bytes) memcpy(v->copy, context, bytes);
-    ct__script_pause();
+    ct__script *s = ct__script_pause();
     const bool ok = visit_again(v);
     ct__self.script = s;
     return ok;

@@ -21,7 +21,7 @@ static ct_tensor *units(const char *operation, const ct_tensor *t, int64_t start
     ct__fill(e, 0);
     const int64_t step = (t->count + 1) * (int64_t)ct__size(t), first = start * (int64_t)ct__size(t);
     for (int64_t i = 0; i < count; i++) ct__store(e->data + first + i * step, (ct_dtype)t->dtype, 1);
-    if (CT__UNLIKELY(ct__self.script != NULL)) ct__script_constant(e);
+    ct__constant(e);
     return e;
 }
 

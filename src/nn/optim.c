@@ -34,7 +34,7 @@ struct ct_optimizer {
     method how;
     int count;
     ct_tensor **p, **g, **m, **v; /* [count] each: the arguments of one kernel call */
-    double norm; /* of the gradients, at the last clipping of a captured step */
+    double norm; /* of the gradients, at the last clipping */
     slot slots[];
 };
 
@@ -326,8 +326,7 @@ static int step_again(void *optimizer) { return !step_now(optimizer); }
 bool ct_optimizer_step(ct_optimizer *optimizer)
 {
     if (!optimizer) return ct_raise(CT_ERROR_NULL, "ct_optimizer_step", "optimizer is NULL");
-    if (!ct_may_change_state()) return false;
-    return ct_capturing() ? ct_on_replay(step_again, optimizer, 0) : step_now(optimizer);
+    return ct_on_replay(step_again, optimizer, 0);
 }
 
 /* ---- around the step ---------------------------------------------------------------------------------- */
@@ -381,13 +380,12 @@ static const char clip_title[] = "ct_clip_grad_norm";
 
 static double clip_now(ct_optimizer *optimizer, double max_norm)
 {
-    const char *operation = clip_title;
     CT_SCOPE;
     CT_NO_GRAD;
     const int found = find_gradients(optimizer);
-    if (found == 0) ct_raise(CT_ERROR_GRAPH, operation, "none of the %d parameters has a gradient; ct_backward comes first",
+    if (found == 0) ct_raise(CT_ERROR_GRAPH, clip_title, "none of the %d parameters has a gradient; ct_backward comes first",
                              optimizer->count);
-    const double norm = found > 0 ? norm_of_gradients(operation, optimizer) : NAN;
+    const double norm = found > 0 ? norm_of_gradients(clip_title, optimizer) : NAN;
     if (!(norm > max_norm)) return norm;
     /* out of place: a gradient's storage may be someone else's too */
     for (int i = 0; i < optimizer->count; i++) {
@@ -416,8 +414,6 @@ double ct_clip_grad_norm(ct_optimizer *optimizer, double max_norm)
         else ct_raise(CT_ERROR_VALUE, clip_title, "max_norm is %g; expected 0 or more", max_norm);
         return NAN;
     }
-    if (!ct_may_change_state()) return NAN;
-    if (!ct_capturing()) return clip_now(optimizer, max_norm);
     clip c = {optimizer, max_norm};
     return ct_on_replay(clip_again, &c, sizeof c) ? optimizer->norm : NAN;
 }

@@ -106,13 +106,19 @@ double ct_get(const ct_tensor *t, ct_index index)
     return at ? ct__load(at, t->dtype) : NAN;
 }
 
+static CT__COLD void set_in_script(const ct_tensor *t, char *at, double value)
+{
+    ct_tensor one = {.dtype = t->dtype, .count = 1, .dense = true, .data = at, .storage = t->storage};
+    ct__script_fill(&one, value);
+}
+
 bool ct_set(ct_tensor *t, ct_index index, double value)
 {
     if (!ct__inplace_check("ct_set", t)) return false;
     char *at = element("ct_set", t, index);
     if (!at) return false;
-    ct_tensor one = {.dtype = t->dtype, .count = 1, .dense = true, .data = at, .storage = t->storage};
-    ct__fill(&one, value);
+    if (CT__LIKELY(!ct__self.script)) ct__store(at, t->dtype, value);
+    else set_in_script(t, at, value);
     ct__bump(t);
     return true;
 }

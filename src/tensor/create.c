@@ -9,13 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-/* What a step that is captured makes of numbers is the same each time. */
-static inline ct_tensor *made(ct_tensor *t)
-{
-    if (CT__UNLIKELY(ct__self.script != NULL) && t) ct__script_constant(t);
-    return t;
-}
-
 /* ---- constants ---- */
 
 static ct_tensor *make(const char *operation, ct_shape shape, ct_dtype dtype)
@@ -42,7 +35,7 @@ ct_tensor *ct_eye(int64_t n, ct_dtype dtype)
     if (!t) return NULL;
     const int64_t step = (n + 1) * (int64_t)ct__size(t);
     for (int64_t i = 0; i < n; i++) ct__store(t->data + i * step, dtype, 1);
-    return made(t);
+    return ct__constant(t);
 }
 
 ct_tensor *ct_scalar(double value)
@@ -51,7 +44,7 @@ ct_tensor *ct_scalar(double value)
     if (!t) return NULL;
     *(double *)(void *)t->data = value;
     t->weak = true;
-    return made(t);
+    return ct__constant(t);
 }
 
 /* ---- sequences ---- */
@@ -79,7 +72,7 @@ ct_tensor *ct_arange(double start, double stop, double step, ct_dtype dtype)
                         "and a number of elements that memory can hold", start, stop, step);
     ct_tensor *t = make("ct_arange", ct_shape(count > 0 ? (int64_t)count : 0), dtype);
     if (t) fill_sequence(t, start, step);
-    return made(t);
+    return ct__constant(t);
 }
 
 ct_tensor *ct_linspace(double start, double stop, int64_t count, ct_dtype dtype)
@@ -92,7 +85,7 @@ ct_tensor *ct_linspace(double start, double stop, int64_t count, ct_dtype dtype)
     if (!t) return NULL;
     fill_sequence(t, start, count > 1 ? (stop - start) / (double)(count - 1) : 0);
     if (count > 1) ct__store(t->data + (count - 1) * (int64_t)ct__size(t), dtype, stop); /* exactly, not but for rounding */
-    return made(t);
+    return ct__constant(t);
 }
 
 /* ---- the caller's memory ---- */
@@ -109,7 +102,7 @@ ct_tensor *ct_from(const void *data, ct_shape shape, ct_dtype dtype)
     } else {
         memcpy(t->data, data, (size_t)t->count * ct__size(t));
     }
-    return made(t);
+    return ct__constant(t);
 }
 
 ct_tensor *ct_from_values(const double *values, int64_t count, ct_shape shape, ct_dtype dtype)
@@ -124,7 +117,7 @@ ct_tensor *ct_from_values(const double *values, int64_t count, ct_shape shape, c
     if (!t || count == 0) return t;
     char *const p[] = {t->data, (char *)(uintptr_t)values};
     ct__cast_kernel(dtype, CT_F64)(count, p, NULL);
-    return made(t);
+    return ct__constant(t);
 }
 
 ct_tensor *ct_wrap(void *data, ct_shape shape, ct_dtype dtype, void (*release)(void *data, void *context), void *context)

@@ -31,31 +31,31 @@ static void run(fill *f, void (*work)(void *context, int64_t part))
     ct__parallel(f->parts ? f->parts : (f->count + PART - 1) / PART, work, f);
 }
 
-/* A draw of a script's: other numbers each time, as a step that is not captured would draw. */
+/* A draw: other numbers each time, also where a script does it again. */
 typedef struct drawing {
     fill f;
     ct_tensor *t;
     void (*work)(void *context, int64_t part);
 } drawing;
 
-static bool draw_again(void *record)
+static bool draw_now(void *record)
 {
     drawing *d = record;
     d->f.draw = ct__random_draw();
     d->f.to = d->t->data;
+    d->f.count = d->t->count;
     run(&d->f, d->work);
     ct__bump(d->t);
     return true;
 }
 
-static ct_tensor *filled(ct_tensor *t, fill *f, void (*work)(void *context, int64_t part))
+static ct_tensor *filled(ct_tensor *t, const fill *f, void (*work)(void *context, int64_t part))
 {
-    f->draw = ct__random_draw();
-    f->to = t->data;
-    f->count = t->count;
-    run(f, work);
-    drawing *d = CT__UNLIKELY(ct__self.script != NULL) ? ct__script_add(draw_again, sizeof *d) : NULL;
-    if (d) *d = (drawing){*f, ct__script_writes(t), work};
+    drawing now = {*f, t, work}, *again;
+    draw_now(&now);
+    if (CT__LIKELY(!ct__self.script) || !(again = ct__script_add(draw_now, sizeof *again))) return t;
+    now.t = ct__script_writes(t);
+    *again = now;
     return t;
 }
 

@@ -21,11 +21,6 @@ typedef struct block {
     _Alignas(16) char room[];
 } block;
 
-typedef struct holding {
-    ct_tensor **t;
-    int64_t n, room;
-} holding;
-
 /* The memory of a tensor that is held, and the actions from the first to the last that name it. */
 typedef struct life {
     ct_tensor *t;
@@ -39,9 +34,9 @@ struct ct__script {
     action *last;         /* added last */
     block *blocks;
     int64_t actions, behind; /* behind: those that are not at the front */
-    holding held;            /* twice each */
-    holding outside;         /* those among them that the script did not make */
-    holding seen;            /* those that it made, and that others have as well */
+    ct__holding held;            /* twice each */
+    ct__holding outside;         /* those among them that the script did not make */
+    ct__holding seen;            /* those that it made, and that others have as well */
     life *lives;             /* of held.t, until it is planned which share memory */
     int64_t lives_room;
 };
@@ -52,7 +47,7 @@ static void *no_memory(size_t bytes) { return ct__fail_memory("ct_capture", byte
 
 /* ---- room ---- */
 
-static bool hold(holding *h, ct_tensor *t)
+static bool hold(ct__holding *h, ct_tensor *t)
 {
     if (h->n == h->room) {
         const int64_t room = h->room ? 2 * h->room : FEW;
@@ -67,7 +62,7 @@ static bool hold(holding *h, ct_tensor *t)
     return true;
 }
 
-static void holding_free(holding *h)
+static void holding_free(ct__holding *h)
 {
     if (h->t) ct__pool_put(h->t, (size_t)h->room * sizeof *h->t);
 }
@@ -266,15 +261,6 @@ void ct__script_constant(ct_tensor *t)
 
 /* ---- supplies ---- */
 
-static bool note(ct__supply *s, ct_tensor *t)
-{
-    holding h = {.t = s->tensor, .n = s->n, .room = s->room};
-    const bool ok = hold(&h, t);
-    *s = (ct__supply){.tensor = h.t, .n = (int)h.n, .room = (int)h.room};
-    if (ok) ct__retain(t);
-    return ok;
-}
-
 static bool is_like(const ct_tensor *t, ct_dtype dtype, int rank, const int64_t *dim)
 {
     return t->dtype == dtype && t->rank == rank && ct__same_lengths(t->dim, dim, rank);
@@ -287,11 +273,11 @@ ct_tensor *ct__supplied(const char *operation, ct_dtype dtype, int rank, const i
         ct__self.supply = NULL;
         ct_tensor *t = ct__tensor_new(operation, dtype, rank, dim);
         ct__self.supply = s;
-        return t && note(s, t) ? t : NULL;
+        return t && hold(&s->made, t) ? ct__retain(t) : NULL;
     }
-    if (s->next >= s->n || !is_like(s->tensor[s->next], dtype, rank, dim))
+    if (s->next >= s->made.n || !is_like(s->made.t[s->next], dtype, rank, dim))
         return ct__fail(CT_ERROR_GRAPH, operation, "done again, it makes other tensors than when it was captured");
-    ct_tensor *t = ct__retain(s->tensor[s->next++]); /* in no scope: those of the time it was made have ended */
+    ct_tensor *t = ct__retain(s->made.t[s->next++]); /* in no scope: those of the time it was made have ended */
     ct__scope_adopt(&t->link);
     return t;
 }
@@ -300,16 +286,16 @@ void ct__supply_close(ct__supply *s)
 {
     ct__script *to = ct__self.script;
     s->again = true;
-    for (int i = 0; i < s->n; i++) {
-        s->tensor[i]->storage->scripted |= CT__MADE;
-        if (!hold_life(to, ct__retain(s->tensor[i]))) return;
+    for (int64_t i = 0; i < s->made.n; i++) {
+        s->made.t[i]->storage->scripted |= CT__MADE;
+        if (!hold_life(to, ct__retain(s->made.t[i]))) return;
     }
 }
 
 void ct__supply_free(ct__supply *s)
 {
-    for (int i = 0; i < s->n; i++) ct__release(s->tensor[i]);
-    if (s->tensor) ct__pool_put(s->tensor, (size_t)s->room * sizeof *s->tensor);
+    for (int64_t i = 0; i < s->made.n; i++) ct__release(s->made.t[i]);
+    holding_free(&s->made);
 }
 
 /* ---- planned memory: what is not needed at the same time lies in the same place ---- */

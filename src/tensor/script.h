@@ -5,8 +5,9 @@
  * computes into a tensor that others can see adds one, and pauses the script for what it does inside. Views need none: they are where
  * their storage is.
  *
- * Invariants: the tensors of actions are held bare, without a place in the graph, by two references each, so that none of them is ever
- * exclusive: nothing writes over an operand, when it is captured or later. Memory of a script is its own until the script is freed.
+ * Invariants: the tensors of actions are held bare, without a place in the graph, by two references each; those that an action makes inside
+ * (a supply) as they are, by three. So none of them is ever exclusive, and an operand is written over only where its action says so
+ * (ct_call.over), because nobody reads it later. Memory of a script is its own until the script is freed.
  */
 #ifndef CT_SCRIPT_INTERNAL_H
 #define CT_SCRIPT_INTERNAL_H
@@ -18,11 +19,17 @@ typedef bool (*ct__act)(void *record);
 
 /* storage.scripted: */
 enum {
-    CT__MADE = 1, /* the script being written computes what is in it */
-    CT__USED = 2, /* the script being written reads or changes it, and did not make it */
-    CT__PINNED = 8, /* somebody outside will have it: it shares its memory with nothing */
-    CT__LEFT = 4  /* a tensor that had it took the values of another (ct_set_data), since a script used it */
+    CT__MADE = 1,   /* the script being written computes what is in it */
+    CT__USED = 2,   /* the script being written reads or changes it, and did not make it */
+    CT__PINNED = 4, /* somebody outside will have it: it shares its memory with nothing */
+    CT__LEFT = 8    /* a tensor that had it took the values of another (ct_set_data), since a script used it */
 };
+
+/* A list of tensors; whose references they are, its owner knows. */
+typedef struct ct__holding {
+    ct_tensor **t;
+    int64_t n, room;
+} ct__holding;
 
 /* An empty script that is written from now on; NULL with an error. */
 ct__script *ct__script_begin(void);
@@ -47,8 +54,13 @@ ct_tensor *ct__script_changes(ct_tensor *t); /* which may have been there before
 /* ct__copy and ct__fill while a script is written. */
 CT__COLD void ct__script_copy(ct_tensor *dst, const ct_tensor *src);
 CT__COLD void ct__script_fill(ct_tensor *t, double value);
-/* What t has now was not computed: it is put there again each time. */
 CT__COLD void ct__script_constant(ct_tensor *t);
+/* What t (NULL: none) has now was not computed: a script puts it there again each time. Returns t. */
+static inline ct_tensor *ct__constant(ct_tensor *t)
+{
+    if (CT__UNLIKELY(ct__self.script != NULL) && t) ct__script_constant(t);
+    return t;
+}
 /* t will be had by somebody else from the end of a replay on: it shares its memory with nothing. */
 void ct__script_pin(ct_tensor *t);
 /* Has nobody but the script and the caller, by one reference, a tensor that an action makes? */
@@ -70,10 +82,9 @@ static inline bool ct__unscripted(const char *operation, const char *why)
 /* ---- supplies: all new tensors of one action, handed out again when it is done again ---- */
 
 struct ct__supply {
-    ct_tensor **tensor;
-    int n, room;
-    int next;   /* to be handed out */
-    bool again; /* they are handed out; else noted */
+    ct__holding made;
+    int64_t next; /* to be handed out */
+    bool again;   /* they are handed out; else noted */
 };
 
 /* ct__tensor_new while there is a supply. */
