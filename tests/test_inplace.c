@@ -314,6 +314,20 @@ static void sgd_follows_its_formula(void **state)
     }
 }
 
+/* Zero times infinity is no part of a step without decay: in whole vectors and in what is left of one. */
+static void sgd_without_decay_leaves_infinity(void **state)
+{
+    (void)state;
+    enum { N = 37 };
+    for (int k = 0; k < 2; k++) {
+        CT_SCOPE;
+        const ct_dtype dtype = k ? CT_F64 : CT_F32;
+        ct_tensor *p = ct_full(ct_shape(N), INFINITY, dtype), *g = ct_ones(ct_shape(N), dtype);
+        assert_true(ct_sgd_step_(&p, &g, NULL, 1, (ct_sgd_step){.lr = 0.5}));
+        assert_true(ct_equal(p, ct_full(ct_shape(N), INFINITY, dtype)));
+    }
+}
+
 static void adam_by_hand(problem *q, ct_adam_step s)
 {
     for (int i = 0; i < SIZE; i++) {
@@ -592,6 +606,7 @@ int main(void)
         value_test(leaves_are_changed_without_recording_alone),
         value_test(backward_notices_every_kind_of_change),
         value_test(sgd_follows_its_formula),
+        value_test(sgd_without_decay_leaves_infinity),
         value_test(adam_follows_its_formula),
         value_test(all_parameters_take_one_region_or_none),
         value_test(a_team_that_is_awake_shares_middle_sizes),

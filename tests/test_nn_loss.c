@@ -336,6 +336,22 @@ static void cross_entropy_far_in_the_tails(void **state)
     assert_values(slope_of(ct_cross_entropy(x, right), x), ((const double[]){0, 0}), 2, 0);
 }
 
+/* The class is one of 0 .. 2, at any place of a batch, and nothing else that 64 bits can hold. */
+static void cross_entropy_knows_its_classes(void **state)
+{
+    (void)state;
+    static const int64_t wrong[] = {INT64_MIN, INT64_MIN + 1, INT64_MIN + 3, -1, 3, 4, INT64_MAX - 1, INT64_MAX};
+    ct_tensor *x = ct_ones(ct_shape(5, 3), CT_F32);
+    for (int at = 0; at < 5; at++) {
+        for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+            const int64_t of[] = {at == 0 ? wrong[k] : 0, at == 1 ? wrong[k] : 1, at == 2 ? wrong[k] : 2, at == 3 ? wrong[k] : 0,
+                                  at == 4 ? wrong[k] : 2};
+            assert_null(ct_cross_entropy(x, ct_from(of, ct_shape(5), CT_I64)));
+            assert_error(CT_ERROR_INDEX, "ct_cross_entropy", "target has class");
+        }
+    }
+}
+
 static void cross_entropy_refuses(void **state)
 {
     (void)state;
@@ -474,6 +490,7 @@ int main(void)
         scoped_test(cross_entropy_of_other_ranks),
         scoped_test(soft_targets_have_gradients),
         scoped_test(cross_entropy_far_in_the_tails),
+        scoped_test(cross_entropy_knows_its_classes),
         scoped_test(cross_entropy_refuses),
         scoped_test(gaussian_beside_its_formula),
         scoped_test(gaussian_refuses),

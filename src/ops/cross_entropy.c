@@ -35,11 +35,13 @@ typedef struct classes {
     size_t bytes;
 } classes;
 
+/* Each 0 <= t_i < n: neither t_i nor n - 1 - t_i is negative. Bits, not comparisons: those of two numbers fit into any vector. */
 static bool in_range(const int64_t *t, int64_t count, int64_t n)
 {
     uint64_t wrong = 0;
-    for (int64_t i = 0; i < count; i++) wrong |= (uint64_t)((uint64_t)t[i] >= (uint64_t)n);
-    return !wrong;
+#pragma omp simd reduction(| : wrong)
+    for (int64_t i = 0; i < count; i++) wrong |= (uint64_t)t[i] | ((uint64_t)(n - 1) - (uint64_t)t[i]);
+    return wrong >> 63 == 0;
 }
 
 static void copy_classes(const ct_tensor *index, int64_t *to)

@@ -45,10 +45,11 @@ static bool cumsum_shape(ct_call *c)
         }                                                                                                              \
     }
 
-/* The same of f32 by a kernel; where y is to go past the caches, in pieces of whole vectors through one that stays there. */
+/* The same of f32 by a kernel; where y is to go past the caches, in pieces of whole vectors through one that stays there: small ones, as
+ * many lines that leave at once hold up the sums behind them. */
 static void run_by_kernel(ct__row_kernel kernel, const char *x, char *y, int64_t n, int64_t rows, bool far)
 {
-    enum { PIECE = 4096 };
+    enum { PIECE = 512 };
     _Alignas(64) char piece[PIECE];
     const int64_t row = n * 4, most = far ? PIECE : row;
     for (; rows > 0; rows--, x += row, y += row) {

@@ -35,15 +35,17 @@ typedef struct NAME(strip) {
 __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const T *sum, int64_t row, int rows, int vectors)
 {
     const V alpha = SPREAD(s->alpha), beta = SPREAD(s->beta);
-    T *c = s->c + row * s->c_row;
-    const T *from = s->from + row * s->from_row;
-    for (int i = 0; i < rows; i++, sum += NAME(WIDTH), c += s->c_row, from += s->from_row) {
-        for (int v = 0; v < vectors; v++) {
-            const int n = v + 1 < vectors ? LANES : s->last;
-            V z = alpha * LOAD_SOME(sum + v * LANES, n);
-            if (s->adds) z = MADD(beta, LOAD_SOME(from + v * LANES, n), z);
-            if (s->relu) z = POSITIVE(z);
-            STORE_SOME(c + v * LANES, z, n);
+    const int64_t c_row = s->c_row, from_row = s->from_row;
+    const bool adds = s->adds, relu = s->relu;
+    for (int v = 0; v < vectors; v++) {
+        const int n = v + 1 < vectors ? LANES : s->last;
+        const T *x = sum + v * LANES, *from = s->from + row * from_row + v * LANES;
+        T *c = s->c + row * c_row + v * LANES;
+        for (int i = 0; i < rows; i++, x += NAME(WIDTH), c += c_row, from += from_row) {
+            V z = alpha * LOAD_SOME(x, n);
+            if (adds) z = MADD(beta, LOAD_SOME(from, n), z);
+            if (relu) z = POSITIVE(z);
+            STORE_SOME(c, z, n);
         }
     }
 }

@@ -22,13 +22,13 @@ enum {
 /* The arrays of a step, each with one tensor per parameter, and what is done to a run of elements. */
 typedef struct step {
     const char *operation;
-    int count;
+    int count, arrays;
     int64_t parts, whole; /* `whole`: elements of parameters that are not cut */
     struct {
         const char *name;
-        ct_tensor *const *tensors; /* NULL: not used by this step */
+        ct_tensor *const *tensors;
         bool changes;
-    } array[4]; /* parameters, gradients, state */
+    } array[4]; /* parameters, gradients, state as far as there is any */
     const ct__optim_kernels *kernels;
     const ct_sgd_step *sgd;
     const ct__adam_numbers *adam;
@@ -98,17 +98,16 @@ static bool check(const step *s)
                                           "ct_on_replay calls, as ct_optimizer_step does"))
         return false;
     if (s->count < 0) return ct__fail(CT_ERROR_VALUE, s->operation, "%d parameters; expected at least 0", s->count);
-    for (int a = 0; a < 4; a++) {
-        if (!s->array[a].tensors && s->array[a].name && s->count > 0) return ct__fail_null(s->operation, s->array[a].name);
+    for (int a = 0; a < s->arrays && s->count > 0; a++) {
+        if (!s->array[a].tensors) return ct__fail_null(s->operation, s->array[a].name);
     }
     for (int i = 0; i < s->count; i++) {
-        for (int a = 0; a < 4; a++) {
-            if (s->array[a].tensors && !check_tensor(s, a, i)) return false;
+        for (int a = 0; a < s->arrays; a++) {
+            if (!check_tensor(s, a, i)) return false;
         }
     }
-    for (int a = 0; a < 4; a++) {
-        const bool changes = s->array[a].tensors && s->array[a].changes;
-        if (changes && !check_distinct(s->operation, s->array[a].name, s->array[a].tensors, s->count)) return false;
+    for (int a = 0; a < s->arrays; a++) {
+        if (s->array[a].changes && !check_distinct(s->operation, s->array[a].name, s->array[a].tensors, s->count)) return false;
     }
     return true;
 }
@@ -119,9 +118,8 @@ static bool check(const step *s)
 static void run_elements(const step *s, int i, int64_t from, int64_t n)
 {
     const ct_tensor *p = s->array[0].tensors[i];
-    char *at[4];
-    for (int a = 0; a < 4; a++)
-        at[a] = s->array[a].tensors ? s->array[a].tensors[i]->data + from * (int64_t)ct__size(p) : NULL;
+    char *at[4] = {NULL};
+    for (int a = 0; a < s->arrays; a++) at[a] = s->array[a].tensors[i]->data + from * (int64_t)ct__size(p);
     if (s->adam) s->kernels->adam[p->dtype](n, at[0], at[1], at[2], at[3], s->adam);
     else s->kernels->sgd[p->dtype](n, at[0], at[1], at[2], s->sgd);
 }
@@ -184,7 +182,7 @@ static bool run(step *s)
         elements += elements_of(s, i);
         bytes += elements_of(s, i) * (int64_t)ct__size(s->array[0].tensors[i]);
     }
-    for (int a = 0; a < 4; a++) ways += s->array[a].tensors ? 1 + s->array[a].changes : 0;
+    for (int a = 0; a < s->arrays; a++) ways += 1 + s->array[a].changes;
     ct__count_pass(ways * bytes);
     s->kernels = kernels_of_machine();
     if (ct__is_short(elements)) {
@@ -193,8 +191,8 @@ static bool run(step *s)
         cut(s, elements);
         ct__parallel(s->parts, run_part, s);
     }
-    for (int a = 0; a < 4; a++) {
-        for (int i = 0; s->array[a].changes && s->array[a].tensors && i < s->count; i++) ct__bump(s->array[a].tensors[i]);
+    for (int a = 0; a < s->arrays; a++) {
+        for (int i = 0; s->array[a].changes && i < s->count; i++) ct__bump(s->array[a].tensors[i]);
     }
     return true;
 }
@@ -209,10 +207,10 @@ bool ct_sgd_step_(ct_tensor *const *params, ct_tensor *const *grads, ct_tensor *
         return ct__fail(CT_ERROR_VALUE, "ct_sgd_step_",
                         "lr %g, momentum %g, dampening %g, weight_decay %g; expected finite numbers and momentum >= 0", how.lr,
                         how.momentum, how.dampening, how.weight_decay);
-    step s = {.operation = "ct_sgd_step_", .count = count, .sgd = &how};
+    step s = {.operation = "ct_sgd_step_", .count = count, .arrays = how.momentum != 0 ? 3 : 2, .sgd = &how};
     s.array[0].name = "params", s.array[0].tensors = params, s.array[0].changes = true;
     s.array[1].name = "grads", s.array[1].tensors = grads;
-    if (how.momentum != 0) s.array[2].name = "velocity", s.array[2].tensors = velocity, s.array[2].changes = true;
+    s.array[2].name = "velocity", s.array[2].tensors = velocity, s.array[2].changes = true;
     return run(&s);
 }
 
@@ -231,7 +229,7 @@ bool ct_adam_step_(ct_tensor *const *params, ct_tensor *const *grads, ct_tensor 
                                 .weight_decay = how.weight_decay, .decoupled = how.decoupled,
                                 .correction1 = 1 / (1 - pow(how.beta1, (double)how.t)),
                                 .correction2 = 1 / (1 - pow(how.beta2, (double)how.t))};
-    step s = {.operation = "ct_adam_step_", .count = count, .adam = &a};
+    step s = {.operation = "ct_adam_step_", .count = count, .arrays = 4, .adam = &a};
     s.array[0].name = "params", s.array[0].tensors = params, s.array[0].changes = true;
     s.array[1].name = "grads", s.array[1].tensors = grads;
     s.array[2].name = "m", s.array[2].tensors = m, s.array[2].changes = true;

@@ -134,12 +134,13 @@ static APART void NAME(log1p_all)(T *l, int64_t n)
         for (int k = 0; k < LANES; k++) l[k] = NAME(ct__log1p)(l[k]);
     }
 }
-static APART void NAME(expm1_all)(T *l, int64_t n)
+/* l_k = e^-l_k - 1, likewise */
+static APART void NAME(expm1_of_minus_all)(T *l, int64_t n)
 {
 #pragma GCC unroll 1
     for (T *end = l + n; l < end; l += LANES) {
 #pragma omp simd
-        for (int k = 0; k < LANES; k++) l[k] = NAME(ct__expm1)(l[k]);
+        for (int k = 0; k < LANES; k++) l[k] = NAME(ct__expm1)(-l[k]);
     }
 }
 
@@ -221,12 +222,17 @@ static APART T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
     return SUM_OF(sum);
 }
 
-/* The same for n <= LANES, in line. */
-static inline T NAME(rest_of_short)(const T *x, int64_t n, T top, int64_t *tops)
+/* s_k = the sum of e^d over d = x - x_t other than 0, and how many but one are 0, of m rows of n <= LANES with the targets t; or with
+ * their maxima in place of x_t, for t NULL, which go to `top`. */
+static APART void NAME(rests_of_short)(const T *x, int64_t m, int64_t n, const int64_t *t, T *top, T *s)
 {
-    const V d = LOAD_SOME(x, (int)n, -(T)INFINITY) - SPREAD(top);
-    *tops += ZEROS(d);
-    return SUM_OF(NAME(exps_but_1)(d));
+    for (int64_t k = 0; k < m; k++, x += n) {
+        const V row = LOAD_SOME(x, (int)n, -(T)INFINITY);
+        const T here = t ? x[t[k]] : GREATEST_OF(row);
+        if (!t) top[k] = here;
+        const V d = row - SPREAD(here);
+        s[k] = SUM_OF(NAME(exps_but_1)(d)) + (T)(ZEROS(d) - 1);
+    }
 }
 
 /* y = e^(x - top); returns the sum. */
@@ -248,11 +254,11 @@ static T NAME(exp_row)(const T *x, int64_t n, T top, T *y)
 static void NAME(log_sums)(const T *x, int64_t m, int64_t n, T *restrict top, T *restrict l)
 {
     STORE(l + (m - 1) / LANES * LANES, SPREAD(0)); /* what follows the last one in its vector */
-    for (int64_t k = 0; k < m; k++, x += n) {
+    if (n <= LANES) NAME(rests_of_short)(x, m, n, NULL, top, l);
+    for (int64_t k = 0; k < m && n > LANES; k++, x += n) {
         int64_t tops = -1;
-        const bool is_short = n <= LANES;
-        top[k] = is_short ? GREATEST_OF(LOAD_SOME(x, (int)n, -(T)INFINITY)) : NAME(largest)(x, n);
-        const T rest = is_short ? NAME(rest_of_short)(x, n, top[k], &tops) : NAME(rest)(x, n, top[k], &tops);
+        top[k] = NAME(largest)(x, n);
+        const T rest = NAME(rest)(x, n, top[k], &tops);
         l[k] = rest + (T)tops;
     }
     NAME(log1p_all)(l, m);
@@ -373,10 +379,10 @@ static void NAME(cross_entropy)(int64_t rows, int64_t n, char *const *p)
     for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
         const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
         const T *x = (const T *)(const void *)p[1] + r * n;
-        for (int64_t k = 0; k < group; k++) {
-            const T *row = x + k * n, here = row[target[r + k]];
+        if (n <= LANES) NAME(rests_of_short)(x, group, n, target + r, NULL, s);
+        for (int64_t k = 0; k < group && n > LANES; k++) {
             int64_t same = -1;
-            const T rest = n <= LANES ? NAME(rest_of_short)(row, n, here, &same) : NAME(rest)(row, n, here, &same);
+            const T rest = NAME(rest)(x + k * n, n, x[k * n + target[r + k]], &same);
             s[k] = rest + (T)same;
         }
         NAME(log1p_all)(s, group);
@@ -410,8 +416,8 @@ static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
     T less[CT__ROWS_GROUP] = {0};
     for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
         const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
-        for (int64_t k = 0; k < group; k++) less[k] = -z[r + k];
-        NAME(expm1_all)(less, group);
+        memcpy(less, z + r, (size_t)group * sizeof *less);
+        NAME(expm1_of_minus_all)(less, group);
         for (int64_t k = 0; k < group; k++) {
             T *gx = (T *)(void *)p[0] + (r + k) * n;
             const T *x = (const T *)(const void *)p[1] + (r + k) * n;
