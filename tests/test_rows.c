@@ -362,6 +362,24 @@ static void a_row_is_the_same_everywhere(void **state)
     }
 }
 
+/* The mean's way back takes short rows together; they are what they are one by one, with their share of the cotangent. */
+static void the_mean_derives_each_row_as_such(void **state)
+{
+    (void)state;
+    static const int counts[] = {1, 2, 3, 31, 32, 63, 64, 65, 130};
+    for (int c = 0; c < COUNT(counts); c++) {
+        for (int l = 0; l < COUNT(lengths) * 2; l++) {
+            CT_SCOPE;
+            const int n = lengths[l / 2], rows = counts[c];
+            if (n > 300 || (test_under_valgrind() && (n > 20 || rows > 3))) continue;
+            ct_tensor *x = ct_requires_grad(rows_of(rows, n, l % 2 ? CT_F64 : CT_F32), true), *t = labels(0, rows, n);
+            ct_tensor *one = ct_full(ct_shape(), 1, ct_dtype_of(x)), *each = ct_full(ct_shape(rows), 1 / (double)rows, ct_dtype_of(x));
+            ct_tensor *mean = ct_softmax_cross_entropy_mean(x, t), *single = ct_softmax_cross_entropy(x, t);
+            assert_true(same_bits(gradient(mean, x, one, false), gradient(single, x, each, false)));
+        }
+    }
+}
+
 static void threads_change_no_bit(void **state)
 {
     (void)state;
@@ -423,6 +441,7 @@ int main(void)
         row_test(gradients_beside_their_formulas),
         row_test(layer_norm_gradients_of_many_rows),
         row_test(cross_entropy_of_every_kind_of_index),
+        row_test(the_mean_derives_each_row_as_such),
         row_test(a_row_is_the_same_everywhere),
         row_test(threads_change_no_bit),
         cmocka_unit_test(smaller_instruction_sets_pass_too),

@@ -222,17 +222,24 @@ static APART T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
     return SUM_OF(sum);
 }
 
-/* s_k = the sum of e^d over d = x - x_t other than 0, and how many but one are 0, of m rows of n <= LANES with the targets t; or with
- * their maxima in place of x_t, for t NULL, which go to `top`. */
+/* s_k = the sum of e^d over d = x - x_t other than 0, and how many but one are 0, of m <= CT__ROWS_GROUP rows of n <= LANES with the
+ * targets t; or with their maxima in place of x_t, for t NULL, which go to `top`. Exponentials are most of the work, and whole vectors of
+ * them the least: so the rows' d stand in line, whose ends the next rows come over. */
 static APART void NAME(rests_of_short)(const T *x, int64_t m, int64_t n, const int64_t *t, T *top, T *s)
 {
-    for (int64_t k = 0; k < m; k++, x += n) {
-        const V row = LOAD_SOME(x, (int)n, -(T)INFINITY);
-        const T here = t ? x[t[k]] : GREATEST_OF(row);
+    T d[CT__ROWS_GROUP * LANES + LANES];
+    for (int64_t k = 0; k < m; k++) {
+        const T *at = x + k * n;
+        const V row = LOAD_SOME(at, (int)n, -(T)INFINITY);
+        const T here = t ? at[t[k]] : GREATEST_OF(row);
         if (!t) top[k] = here;
-        const V d = row - SPREAD(here);
-        s[k] = SUM_OF(NAME(exps_but_1)(d)) + (T)(ZEROS(d) - 1);
+        const V below = row - SPREAD(here);
+        s[k] = (T)(ZEROS(below) - 1);
+        STORE(d + k * n, below);
     }
+    STORE(d + m * n, SPREAD(0)); /* what follows in its last vector */
+    for (int64_t i = 0; i < m * n; i += LANES) STORE(d + i, NAME(exps_but_1)(LOAD(d + i)));
+    for (int64_t k = 0; k < m; k++) s[k] += SUM_OF(LOAD_SOME(d + k * n, (int)n, 0));
 }
 
 /* y = e^(x - top); returns the sum. */
@@ -390,14 +397,6 @@ static void NAME(cross_entropy)(int64_t rows, int64_t n, char *const *p)
     }
 }
 
-/* gx = scale e^(x - here - z) */
-static inline void NAME(scaled_exps)(const T *x, int64_t n, T here, T z, T scale, T *gx)
-{
-    const V a = SPREAD(here), b = SPREAD(z), c = SPREAD(scale);
-    EACH(n, STORE(gx + i, NAME(exps)(LOAD(x + i) - a - b) * c),
-         STORE_SOME(gx + i, NAME(exps)(LOAD_SOME(x + i, m, 0) - a - b) * c, m));
-}
-
 /* The long way, by softmax. */
 static APART void NAME(scaled_softmax)(const T *x, int64_t n, int64_t target, T scale, T *gx)
 {
@@ -407,28 +406,54 @@ static APART void NAME(scaled_softmax)(const T *x, int64_t n, int64_t target, T 
     for (int64_t i = 0; i < n; i++) gx[i] *= scale;
 }
 
+/* to = x - x_t - z of rows of n. A row's last vector is stored whole where the next rows come over what is too much. */
+static void NAME(exponents)(const T *x, int64_t rows, int64_t n, const int64_t *t, const T *z, T *to)
+{
+    for (int64_t room = rows * n; room > 0; room -= n, x += n, to += n) {
+        const V a = SPREAD(x[*t++]), b = SPREAD(*z++);
+        int64_t i = 0;
+        for (; i + LANES <= n; i += LANES) STORE(to + i, LOAD(x + i) - a - b);
+        if (i == n) continue;
+        const V d = LOAD_SOME(x + i, (int)(n - i), 0) - a - b;
+        if (i + LANES <= room) STORE(to + i, d);
+        else STORE_SOME(to + i, d, (int)(n - i));
+    }
+}
+
+/* gx = scale e^(x - x_t - z): of one row as it is read; of more their exponents first stand in line where gx will, so that all
+ * vectors that become exponentials are whole. */
+static APART void NAME(scaled_exps)(const T *x, int64_t rows, int64_t n, const int64_t *t, const T *z, T scale, T *gx)
+{
+    const V a = SPREAD(rows == 1 ? x[*t] : 0), b = SPREAD(rows == 1 ? *z : 0), c = SPREAD(scale);
+    const T *from = x;
+    if (rows > 1) {
+        NAME(exponents)(x, rows, n, t, z, gx);
+        from = gx;
+    }
+    EACH(rows * n, STORE(gx + i, NAME(exps)(LOAD(from + i) - a - b) * c),
+         STORE_SOME(gx + i, NAME(exps_of_last)(LOAD_SOME(from + i, m, 0) - a - b) * c, m));
+}
+
 /* softmax(x)_i = e^(x_i - x_t - z), and of the target less one: e^-z - 1. The exponent is off by the rounding of z; where that is
  * large, or not finite, the long way. p: gx, x, target, z, g, and by how much g steps on from row to row: 1 or 0 */
 static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
 {
-    const T *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
+    enum { IN_LINE = 1024, SHORT = 8 * LANES };
     const int64_t *target = (const int64_t *)(const void *)p[2], step = *(const int64_t *)(const void *)p[5];
-    T less[CT__ROWS_GROUP] = {0};
-    for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
-        const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
-        memcpy(less, z + r, (size_t)group * sizeof *less);
+    const T *x = (const T *)(const void *)p[1], *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
+    T *gx = (T *)(void *)p[0], less[CT__ROWS_GROUP] = {0};
+    const int64_t most = step || n > SHORT ? 1 : IN_LINE / n;
+    for (int64_t group; rows > 0; rows -= group, x += group * n, gx += group * n, target += group, z += group, g += group * step) {
+        group = rows < CT__ROWS_GROUP ? rows : CT__ROWS_GROUP;
+        EACH(group, STORE(less + i, LOAD(z + i)), STORE_SOME(less + i, LOAD_SOME(z + i, m, 0), m));
         NAME(expm1_of_minus_all)(less, group);
+        for (int64_t k = 0; k < group; k += most) {
+            const int64_t left = group - k;
+            NAME(scaled_exps)(x + k * n, left < most ? left : most, n, target + k, z + k, g[k * step], gx + k * n);
+        }
         for (int64_t k = 0; k < group; k++) {
-            T *gx = (T *)(void *)p[0] + (r + k) * n;
-            const T *x = (const T *)(const void *)p[1] + (r + k) * n;
-            const int64_t t = target[r + k];
-            const T scale = g[(r + k) * step];
-            if (z[r + k] <= 16) {
-                NAME(scaled_exps)(x, n, x[t], z[r + k], scale, gx);
-                gx[t] = less[k] * scale;
-            } else {
-                NAME(scaled_softmax)(x, n, t, scale, gx);
-            }
+            if (z[k] <= 16) gx[k * n + target[k]] = less[k] * g[k * step];
+            else NAME(scaled_softmax)(x + k * n, n, target[k], g[k * step], gx + k * n);
         }
     }
 }
