@@ -244,12 +244,55 @@ static void large_results_of_mixed_sizes(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* Rows that are no whole lines, of views with gaps between them: what they are of copies without, for any number of threads. */
+static void large_results_of_views(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{2049, 4097, 3}, {30011, 301, 200}, {140003, 61, 1}, {3, 3000001, 5}};
+    for (int k = 0; k < 4; k++) {
+        CT_SCOPE;
+        const int64_t rows = shapes[k][0], columns = shapes[k][1], gap = shapes[k][2];
+        ct_tensor *x = ct_uniform(ct_shape(rows, columns + gap), -1, 1, CT_F32), *v = ct_slice(x, 1, gap, gap + columns, 1);
+        ct_tensor *b = ct_uniform(ct_shape(columns), -1, 1, CT_F32), *dense = ct_contiguous(v);
+        for (int threads = 1; threads < 4; threads += 2) {
+            ct_set_threads(threads);
+            ct_tensor *sum = ct_add(v, b), *back = ct_flip(ct_add(ct_flip(v, ct_axes(1)), ct_flip(b, ct_axes(0))), ct_axes(1));
+            check_sum(sum, dense, ct_reshape(b, ct_shape(1, columns)), "view and row");
+            assert_true(ct_equal(back, sum));
+        }
+    }
+    ct_set_threads(0);
+    assert_clean();
+}
+
+/* Into rows that others lie before and behind, on the same lines; their running sums are those of as few as stay in the caches. */
+static void large_results_stay_in_their_place(void **state)
+{
+    (void)state;
+    CT_SCOPE;
+    enum { ROWS = 2100, COLUMNS = 4099, FEW = 50 };
+    ct_tensor *x = ct_uniform(ct_shape(ROWS, COLUMNS), -1, 1, CT_F64), *narrow = ct_cast(x, CT_F32);
+    ct_tensor *whole = ct_full(ct_shape(ROWS + 2, COLUMNS), -2, CT_F32), *rows = ct_slice(whole, 0, 1, ROWS + 1, 1);
+    for (int threads = 1; threads < 4; threads += 2) {
+        ct_set_threads(threads);
+        assert_true(ct_fill_(whole, -2) && ct_copy_(rows, x));
+        assert_true(ct_equal(rows, narrow));
+        const float *at = ct_data(whole);
+        for (int64_t i = 0; i < COLUMNS; i++) assert_true(at[i] == -2 && at[(ROWS + 1) * COLUMNS + i] == -2);
+        ct_tensor *sums = ct_cumsum(rows, 1);
+        for (int64_t r = 0; r < ROWS; r += ROWS - FEW)
+            assert_true(ct_equal(ct_slice(sums, 0, r, r + FEW, 1), ct_cumsum(ct_slice(rows, 0, r, r + FEW, 1), 1)));
+    }
+    ct_set_threads(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strips_of_every_size_are_turned), cmocka_unit_test(matrices_are_turned),
         cmocka_unit_test(axes_in_every_order),             cmocka_unit_test(large_matrices_are_turned),       cmocka_unit_test(a_matrix_is_turned_in_place),
         cmocka_unit_test(large_results_are_right),         cmocka_unit_test(large_results_of_mixed_sizes),
+        cmocka_unit_test(large_results_of_views),          cmocka_unit_test(large_results_stay_in_their_place),
     };
     return cmocka_run_group_tests(tests, find_tables, NULL);
 }

@@ -3,8 +3,8 @@
  *
  * Kernels know only runs of contiguous elements. Here axes that every operand crosses evenly are joined, and the innermost one is cut into
  * blocks; an operand that is not contiguous along it is gathered into a buffer that stays in the first-level cache (a repeated scalar
- * is spread once for a whole row), and a result is scattered from one. So a kernel exists once per dtype, and an element's value
- * does not depend on where it stands.
+ * is spread once for a whole row), and a result is scattered from one, or goes past the caches. So a kernel exists once per dtype, and an
+ * element's value does not depend on where it stands.
  *
  * Invariant: the cut into parts depends on the number of elements and the cost alone.
  */
@@ -14,7 +14,8 @@
 #include <string.h>
 
 /* PART: units of work, as in ct__is_short. */
-enum { BLOCK = 512, STREAM_BLOCK = 1 << 14, PART = 1 << 16 };
+enum { BLOCK = 512, PART = 1 << 16 };
+_Static_assert(BLOCK * 8 <= CT__OUTLET, "a block of the widest elements goes through an outlet");
 
 typedef struct plan {
     ct__kernel kernel;
@@ -68,44 +69,55 @@ static void strided_copy(char *to, int64_t to_stride, const char *from, int64_t 
     else GATHER(uint8_t)
 }
 
-/* Writes m elements of the result past the caches, line by line, and fetches meanwhile what the next block will read: what follows in
- * the row or, where this ends it, the row after it. */
-static void stream_block(const plan *p, char *to, char *const *at, int64_t m, char *const *base, bool ends)
+/* What will be read of an operand CT__AHEAD bytes later, in the row at hand or in one after it. */
+typedef struct soon {
+    const char *at;
+    int64_t step, left, row, gap; /* bytes: between lines; to the end of the row; of a row, and to the next one */
+} soon;
+
+static soon soon_of(const plan *p, int k, const char *base, int64_t i, int64_t n)
 {
-    const char *ahead[CT__MAX_OPERANDS];
-    int64_t step[CT__MAX_OPERANDS];
-    int count = 0;
+    const int64_t size = (int64_t)p->size[k], at = i * size + CT__AHEAD, row = n * size;
+    soon s = {base + at, 64 * size / (int64_t)p->size[0], INT64_MAX, row, 0};
+    if (p->rank < 2) return s;
+    const int64_t pitch = p->stride[k][p->rank - 2] * size;
+    if (at >= row) s.at = base + at / row * pitch + at % row;
+    s.left = row - at % row;
+    s.gap = pitch - row;
+    return s;
+}
+
+typedef struct soons {
+    soon of[CT__MAX_OPERANDS];
+    int count;
+} soons;
+
+static inline void fetch(void *context)
+{
+    soons *all = context;
+    for (int k = 0; k < all->count; k++) {
+        soon *s = &all->of[k];
+        __builtin_prefetch(s->at, 0, 3);
+        s->at += s->step;
+        s->left -= s->step;
+        if (s->left > 0) continue;
+        s->at += s->gap + s->left;
+        s->left = s->row;
+    }
+}
+
+/* The elements from i to i + m of a row of n go out. */
+static void let_out(const plan *p, ct__outlet *o, char *const *base, int64_t i, int64_t m, int64_t n)
+{
+    soons all = {.count = 0};
     for (int k = 1; k < p->count; k++) {
-        if (!p->from_memory[k]) continue;
-        const int64_t block = m * (int64_t)p->size[k];
-        const bool leaps = ends && p->rank > 1 && block >= CT__AHEAD;
-        ahead[count] = leaps ? base[k] + p->stride[k][p->rank - 2] * (int64_t)p->size[k] : at[k] + (block > CT__AHEAD ? block : CT__AHEAD);
-        step[count++] = 64 * (int64_t)p->size[k] / (int64_t)p->size[0];
+        if (p->from_memory[k]) all.of[all.count++] = soon_of(p, k, base[k], i, n);
     }
-    const int64_t bytes = m * (int64_t)p->size[0];
-    for (int64_t b = 0; b < bytes; b += 64) {
-        for (int i = 0; i < count; i++, ahead[i - 1] += step[i - 1]) __builtin_prefetch(ahead[i], 0, 3);
-        ct__stream(to + b, at[0] + b, bytes - b < 64 ? bytes - b : 64);
-    }
+    ct__outlet_pass(o, m * (int64_t)p->size[0], fetch, &all);
 }
 
-/* A row of n elements whose operands are all contiguous along it and whose result goes past the caches. */
-static void stream_row(const plan *p, char *const *base, int64_t n)
-{
-    _Alignas(64) char buffer[STREAM_BLOCK];
-    char *at[CT__MAX_OPERANDS];
-    const int64_t block = STREAM_BLOCK / (int64_t)p->size[0];
-    at[0] = buffer;
-    for (int64_t i = 0; i < n; i += block) {
-        const int64_t m = n - i < block ? n - i : block;
-        for (int k = 1; k < p->count; k++) at[k] = base[k] + i * (int64_t)p->size[k];
-        p->kernel(m, at, p->params);
-        stream_block(p, base[0] + i * (int64_t)p->size[0], at, m, base, i + m == n);
-    }
-}
-
-/* A row of n elements of which some operand is strided or repeated: it is gathered, or spread, into a buffer. */
-static void gather_row(const plan *p, char *const *base, int64_t n)
+/* A row of n elements, block by block: an operand that is strided is gathered, or a repeated one spread, into a buffer. */
+static void run_blocks(const plan *p, char *const *base, int64_t n, ct__outlet *o)
 {
     _Alignas(64) char buffer[CT__MAX_OPERANDS][BLOCK * 8];
     char *at[CT__MAX_OPERANDS];
@@ -118,28 +130,30 @@ static void gather_row(const plan *p, char *const *base, int64_t n)
         for (int k = 0; k < p->count; k++) {
             const int64_t s = p->stride[k][inner];
             char *from = base[k] + i * s * (int64_t)p->size[k];
-            at[k] = s == 1 && !(p->stream && k == 0) ? from : buffer[k];
+            at[k] = s == 1 ? from : buffer[k];
             if (k >= p->outputs && s != 1 && s != 0) strided_copy(buffer[k], 1, from, s, m, p->size[k]);
         }
+        if (o) at[0] = o->lines + o->held;
         p->kernel(m, at, p->params);
+        if (o) {
+            let_out(p, o, base, i, m, n);
+            continue;
+        }
         for (int k = 0; k < p->outputs; k++) {
             const int64_t s = p->stride[k][inner];
-            char *to = base[k] + i * s * (int64_t)p->size[k];
-            if (s != 1) strided_copy(to, s, buffer[k], 1, m, p->size[k]);
-            else if (p->stream) stream_block(p, to, at, m, base, i + m == n);
+            if (s != 1) strided_copy(base[k] + i * s * (int64_t)p->size[k], s, buffer[k], 1, m, p->size[k]);
         }
     }
 }
 
 /* One row of n elements; base[] points at its first elements. */
-static void run_row(const plan *p, char *const *base, int64_t n)
+static void run_row(const plan *p, char *const *base, int64_t n, ct__outlet *o)
 {
-    if (p->direct && p->stream) stream_row(p, base, n);
-    else if (p->direct || n == 1) p->kernel(n, base, p->params);
-    else gather_row(p, base, n);
+    if (!o && (p->direct || n == 1)) p->kernel(n, base, p->params);
+    else run_blocks(p, base, n, o);
 }
 
-static void run_rows(const plan *p, int64_t first, int64_t last)
+static void run_rows(const plan *p, int64_t first, int64_t last, ct__outlet *o)
 {
     int64_t index[CT_MAX_RANK] = {0}, rest = first;
     char *base[CT__MAX_OPERANDS];
@@ -150,8 +164,9 @@ static void run_rows(const plan *p, int64_t first, int64_t last)
         rest /= p->dim[a];
         for (int k = 0; k < p->count; k++) base[k] += index[a] * p->stride[k][a] * (int64_t)p->size[k];
     }
+    if (o) ct__outlet_open(o, base[0]);
     for (int64_t row = first; row < last; row++) {
-        run_row(p, base, p->dim[inner]);
+        run_row(p, base, p->dim[inner], o);
         for (int a = inner - 1; a >= 0; a--) {
             const int64_t back = ++index[a] < p->dim[a] ? 0 : p->dim[a];
             for (int k = 0; k < p->count; k++) base[k] += (1 - back) * p->stride[k][a] * (int64_t)p->size[k];
@@ -166,16 +181,17 @@ static void run_part(void *context, int64_t part)
 {
     const plan *p = context;
     const int64_t from = part * p->part;
+    ct__outlet out, *o = p->stream ? &out : NULL;
     if (p->rows > 1) {
-        run_rows(p, from, from + p->part < p->rows ? from + p->part : p->rows);
-        if (p->stream) ct__stream_end();
-        return;
+        run_rows(p, from, from + p->part < p->rows ? from + p->part : p->rows, o);
+    } else {
+        char *base[CT__MAX_OPERANDS];
+        const int64_t n = p->dim[p->rank - 1], m = n - from < p->part ? n - from : p->part;
+        for (int k = 0; k < p->count; k++) base[k] = p->data[k] + from * p->stride[k][p->rank - 1] * (int64_t)p->size[k];
+        if (o) ct__outlet_open(o, base[0]);
+        run_row(p, base, m, o);
     }
-    char *base[CT__MAX_OPERANDS];
-    const int64_t n = p->dim[p->rank - 1], m = n - from < p->part ? n - from : p->part;
-    for (int k = 0; k < p->count; k++) base[k] = p->data[k] + from * p->stride[k][p->rank - 1] * (int64_t)p->size[k];
-    run_row(p, base, m);
-    if (p->stream) ct__stream_end();
+    if (o) ct__outlet_close(o);
 }
 
 /* A large result that is none of the operands goes past the caches. */
@@ -228,8 +244,8 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     p.rows = t[0]->count / n;
     choose_way(&p, t);
     if (is_short) { /* no parts */
-        if (p.rows == 1) run_row(&p, p.data, n);
-        else run_rows(&p, 0, p.rows);
+        if (p.rows == 1) run_row(&p, p.data, n, NULL);
+        else run_rows(&p, 0, p.rows, NULL);
         return;
     }
     cut(&p, p.rows > 1 ? p.rows : n, p.rows > 1 ? n * cost : cost);

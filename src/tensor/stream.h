@@ -57,4 +57,48 @@ static inline void ct__stream_end(void)
 #endif
 }
 
+/* A way out for results that are computed in order, a block at a time, and go past the caches: they are made in `lines` behind the `held`
+ * bytes, up to CT__OUTLET more, and leave line by line, over the ends of rows and blocks. Small blocks: many lines that leave at once hold
+ * up what follows. */
+enum { CT__OUTLET = 4096 };
+typedef struct ct__outlet {
+    char *to;       /* a line: where what is in the first one goes */
+    int64_t held;   /* bytes */
+    int64_t others; /* bytes of the first line that are not this thread's */
+    _Alignas(64) char lines[CT__OUTLET + 64];
+} ct__outlet;
+
+static inline void ct__outlet_open(ct__outlet *o, char *to)
+{
+    o->held = o->others = (int64_t)((uintptr_t)to & 63);
+    o->to = to - o->held;
+}
+
+/* The block with `bytes` more is made. What is fetched while a line leaves, `fetch` says. */
+static inline __attribute__((always_inline)) void ct__outlet_pass(ct__outlet *o, int64_t bytes, void (*fetch)(void *context), void *context)
+{
+    int64_t at = 0;
+    o->held += bytes;
+    const int64_t whole = o->held / 64 * 64;
+    if (whole == 0) return;
+    if (o->others) {
+        memcpy(o->to + o->others, o->lines + o->others, (size_t)(64 - o->others));
+        o->others = 0;
+        at = 64;
+    }
+    for (; at < whole; at += 64) {
+        if (fetch) fetch(context);
+        ct__stream_lines(o->to + at, o->lines + at, 64);
+    }
+    memcpy(o->lines, o->lines + whole, 64);
+    o->to += whole;
+    o->held -= whole;
+}
+
+static inline void ct__outlet_close(ct__outlet *o)
+{
+    if (o->held > o->others) memcpy(o->to + o->others, o->lines + o->others, (size_t)(o->held - o->others));
+    ct__stream_end();
+}
+
 #endif
