@@ -441,11 +441,11 @@ static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
     enum { IN_LINE = 1024, SHORT = 8 * LANES };
     const int64_t *target = (const int64_t *)(const void *)p[2], step = *(const int64_t *)(const void *)p[5];
     const T *x = (const T *)(const void *)p[1], *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
-    T *gx = (T *)(void *)p[0], less[CT__ROWS_GROUP] = {0};
+    T *gx = (T *)(void *)p[0], less[CT__ROWS_GROUP];
     const int64_t most = step || n > SHORT ? 1 : IN_LINE / n;
     for (int64_t group; rows > 0; rows -= group, x += group * n, gx += group * n, target += group, z += group, g += group * step) {
         group = rows < CT__ROWS_GROUP ? rows : CT__ROWS_GROUP;
-        EACH(group, STORE(less + i, LOAD(z + i)), STORE_SOME(less + i, LOAD_SOME(z + i, m, 0), m));
+        EACH(group, STORE(less + i, LOAD(z + i)), STORE(less + i, LOAD_SOME(z + i, m, 0)));
         NAME(expm1_of_minus_all)(less, group);
         for (int64_t k = 0; k < group; k += most) {
             const int64_t left = group - k;
