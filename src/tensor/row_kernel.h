@@ -242,6 +242,22 @@ static APART void NAME(rests_of_short)(const T *x, int64_t m, int64_t n, const i
     for (int64_t k = 0; k < m; k++) s[k] += SUM_OF(LOAD_SOME(d + k * n, (int)n, 0));
 }
 
+/* The same for rows of any length. */
+static APART void NAME(rests)(const T *x, int64_t m, int64_t n, const int64_t *t, T *top, T *s)
+{
+    if (n <= LANES) {
+        NAME(rests_of_short)(x, m, n, t, top, s);
+        return;
+    }
+    for (int64_t k = 0; k < m; k++, x += n) {
+        const T here = t ? x[t[k]] : NAME(largest)(x, n);
+        int64_t same = -1;
+        if (!t) top[k] = here;
+        const T rest = NAME(rest)(x, n, here, &same);
+        s[k] = rest + (T)same;
+    }
+}
+
 /* y = e^(x - top); returns the sum. */
 static T NAME(exp_row)(const T *x, int64_t n, T top, T *y)
 {
@@ -261,13 +277,7 @@ static T NAME(exp_row)(const T *x, int64_t n, T top, T *y)
 static void NAME(log_sums)(const T *x, int64_t m, int64_t n, T *restrict top, T *restrict l)
 {
     STORE(l + (m - 1) / LANES * LANES, SPREAD(0)); /* what follows the last one in its vector */
-    if (n <= LANES) NAME(rests_of_short)(x, m, n, NULL, top, l);
-    for (int64_t k = 0; k < m && n > LANES; k++, x += n) {
-        int64_t tops = -1;
-        top[k] = NAME(largest)(x, n);
-        const T rest = NAME(rest)(x, n, top[k], &tops);
-        l[k] = rest + (T)tops;
-    }
+    NAME(rests)(x, m, n, NULL, top, l);
     NAME(log1p_all)(l, m);
 }
 
@@ -386,12 +396,7 @@ static void NAME(cross_entropy)(int64_t rows, int64_t n, char *const *p)
     for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
         const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
         const T *x = (const T *)(const void *)p[1] + r * n;
-        if (n <= LANES) NAME(rests_of_short)(x, group, n, target + r, NULL, s);
-        for (int64_t k = 0; k < group && n > LANES; k++) {
-            int64_t same = -1;
-            const T rest = NAME(rest)(x + k * n, n, x[k * n + target[r + k]], &same);
-            s[k] = rest + (T)same;
-        }
+        NAME(rests)(x, group, n, target + r, NULL, s);
         NAME(log1p_all)(s, group);
         for (int64_t k = 0; k < group; k++) z[r + k] = s[k] < 64 ? s[k] : NAME(unlikely)(x + k * n, n, target[r + k]);
     }

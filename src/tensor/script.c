@@ -34,10 +34,10 @@ struct ct__script {
     action *last;         /* added last */
     block *blocks;
     int64_t actions, behind; /* behind: those that are not at the front */
-    ct__holding held;            /* twice each */
-    ct__holding outside;         /* those among them that the script did not make */
-    ct__holding seen;            /* those that it made, and that others have as well */
-    life *lives;             /* of held.t, until it is planned which share memory */
+    ct__holding held;     /* twice each */
+    ct__holding outside;  /* those among them that the script did not make */
+    ct__holding seen;     /* those that it made, and that others have as well */
+    life *lives;          /* of held.t, until it is planned which share memory */
     int64_t lives_room;
 };
 
