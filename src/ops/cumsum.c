@@ -45,28 +45,10 @@ static bool cumsum_shape(ct_call *c)
         }                                                                                                              \
     }
 
-/* The same of f32 by a kernel; where y is to go past the caches, in pieces of whole vectors. */
-static void run_by_kernel(ct__row_kernel kernel, const char *x, char *y, int64_t n, int64_t rows, bool far)
-{
-    enum { PIECE = 512 };
-    const int64_t row = n * 4, most = far ? PIECE : row;
-    ct__outlet out;
-    if (far) ct__outlet_open(&out, y);
-    for (; rows > 0; rows--, x += row, y += row) {
-        double sum = 0;
-        for (int64_t i = 0, m; i < row; i += m) {
-            m = row - i < most ? row - i : most;
-            kernel(1, m / 4, (char *[]){far ? out.lines + out.held : y + i, (char *)(uintptr_t)(x + i), (char *)&sum});
-            if (far) ct__outlet_pass(&out, m, NULL, NULL);
-        }
-    }
-    if (far) ct__outlet_close(&out);
-}
-
 static void run_rows(ct_dtype dtype, const char *from, char *to, int64_t n, int64_t rows, bool far)
 {
     const ct__row_kernel kernel = dtype == CT_F32 ? ct__row_kernel_of(CT__RUNNING_SUM, CT_F32) : NULL;
-    if (kernel) run_by_kernel(kernel, from, to, n, rows, far);
+    if (kernel) kernel(rows, n, (char *[]){to, (char *)(uintptr_t)from, (char *)&(int64_t){far}});
     else if (dtype == CT_F32) RUNNING_ROWS(float, double)
     else if (dtype == CT_F64) RUNNING_ROWS(double, double)
     else RUNNING_ROWS(uint64_t, uint64_t) /* i64, which wraps */

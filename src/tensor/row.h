@@ -26,8 +26,8 @@ typedef enum ct__row_function {
     CT__ROW_ADD,        /* x: adds it to the result */
     CT__ROW_DOT,        /* x, v: <x, v>; the result is [rows], v is [n] */
     CT__ROWS_COMBINED,  /* x, v, step: the sum of v_k x_k, where rows of x are the i64 step apart; the result is [n], v is [rows] */
-    CT__RUNNING_SUM,    /* x, sum: y_i = sum + x_0 + .. + x_i of one row, or of whole vectors of it; the f64 sum becomes the last; y may
-                         * be x. Of f32, and not for every instruction set: may be NULL */
+    CT__RUNNING_SUM,    /* x, far: y_i = x_0 + .. + x_i, past the caches where the i64 far is 1; else y may be x. Of f32, and not for every
+                         * instruction set: may be NULL */
     CT__ROW_FUNCTIONS
 } ct__row_function;
 

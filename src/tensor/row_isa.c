@@ -6,6 +6,7 @@
  */
 #include "tensor/row.h"
 #include "tensor/stream.h"
+#include "tensor/transpose.h"
 #include "tensor/vmath.h"
 
 #include <float.h>
@@ -175,59 +176,95 @@ CT__INLINE void scale_f64(double *y, const N *n)
 
 /* ---- running sums of f32 ---- */
 
-/* In f64, where most sums of f32 are exact. Within a vector they are made in steps of 1, 2, 4 lanes; what stands before it is added to all
- * of them, so that only that addition waits for the last. A rest is filled up with zeros: so an element's bits depend on those before it
- * alone. (Sums of f64 are made one after the other: in another order rounding would let sums of positive numbers fall.) */
+/* In f64, where most sums of f32 are exact. Within a vector they are made of pairs, fours and eights, each of which adds the sum of its
+ * first half to its second; what stands before the vector is added to all of them. Each such step waits for the last, and processors look
+ * but some hundred instructions ahead, so the steps are made of SIDE vectors in turn. A rest is filled up with zeros: so an element's bits
+ * depend on those before it alone. (Sums of f64 are made one after the other: in another order rounding would let sums of positive numbers
+ * fall.) */
 #if defined __AVX512F__
+#define SIDE 16
 #define SUMS __m512d
 #define SUMS_OF(x) _mm512_set1_pd(x)
 #define SUMS_LAST(s) _mm512_permutexvar_pd(_mm512_set1_epi64(7), s)
 #define WIDE(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
+#define WIDE_SOME(p, n) _mm512_cvtps_pd(_mm256_maskz_loadu_ps((__mmask8)BITS(n), p))
 #define STORE_WIDE(p, s) _mm256_storeu_ps(p, _mm512_cvtpd_ps(s))
-CT__INLINE __m512d running(__m512d x)
-{
-    const __m512i zero = _mm512_setzero_si512();
-#define UP(x, n) _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(x), zero, 8 - (n)))
-    x += UP(x, 1);
-    x += UP(x, 2);
-    return x + UP(x, 4);
-#undef UP
-}
+#define STORE_WIDE_SOME(p, s, n) _mm256_mask_storeu_ps(p, (__mmask8)BITS(n), _mm512_cvtpd_ps(s))
+#define PAIRS(s) _mm512_mask_add_pd(s, 0xaa, s, _mm512_permute_pd(s, 0))
+#define FOURS(s) _mm512_mask_add_pd(s, 0xcc, s, _mm512_permutex_pd(s, 0x50))
+#define EIGHTS(s) _mm512_mask_add_pd(s, 0xf0, s, _mm512_permutexvar_pd(_mm512_set1_epi64(3), s))
 #elif defined __AVX2__ && defined __FMA__
+#define SIDE 8
 #define SUMS __m256d
 #define SUMS_OF(x) _mm256_set1_pd(x)
 #define SUMS_LAST(s) _mm256_permute4x64_pd(s, 0xff)
 #define WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define WIDE_SOME(p, n) _mm256_cvtps_pd(_mm_maskload_ps(p, _mm256_castsi256_si128(MASK32(n))))
 #define STORE_WIDE(p, s) _mm_storeu_ps(p, _mm256_cvtpd_ps(s))
-CT__INLINE __m256d running(__m256d x)
-{
-    x += _mm256_shuffle_pd(_mm256_permute2f128_pd(x, x, 0x08), x, 0x5); /* 0, x_0, x_1, x_2 */
-    return x + _mm256_permute2f128_pd(x, x, 0x08);                      /* 0, 0, x_0, x_1 */
-}
+#define STORE_WIDE_SOME(p, s, n) _mm_maskstore_ps(p, _mm256_castsi256_si128(MASK32(n)), _mm256_cvtpd_ps(s))
+#define PAIRS(s) ((s) + _mm256_unpacklo_pd(_mm256_setzero_pd(), s))
+#define FOURS(s) ((s) + _mm256_permute_pd(_mm256_permute2f128_pd(s, s, 0x08), 0xf))
+#define EIGHTS(s) (s)
 #endif
 
 #ifdef SUMS
+enum { WIDTH = sizeof(SUMS) / sizeof(double) };
+
+/* y = the running sums of n elements of x, which fill that many vectors, the last one perhaps in part. Their last lane, spread, is what
+ * comes `before` the next. */
+CT__INLINE SUMS run(float *y, const float *x, int64_t n, int vectors, SUMS before)
+{
+    const int whole = vectors - (n < vectors * WIDTH);
+    const int64_t at = whole * WIDTH;
+    SUMS s[SIDE];
+    UNROLL for (int k = 0; k < whole; k++) s[k] = WIDE(x + k * WIDTH);
+    if (whole < vectors) s[whole] = WIDE_SOME(x + at, n - at);
+    UNROLL for (int k = 0; k < vectors; k++) s[k] = PAIRS(s[k]);
+    UNROLL for (int k = 0; k < vectors; k++) s[k] = FOURS(s[k]);
+    UNROLL for (int k = 0; k < vectors; k++) s[k] = EIGHTS(s[k]);
+    UNROLL for (int k = 0; k < vectors; k++)
+    {
+        const SUMS last = SUMS_LAST(s[k]);
+        s[k] = before + s[k];
+        before = before + last;
+    }
+    UNROLL for (int k = 0; k < whole; k++) STORE_WIDE(y + k * WIDTH, s[k]);
+    if (whole < vectors) STORE_WIDE_SOME(y + at, s[whole], n - at);
+    return before;
+}
+
+CT__INLINE SUMS run_part(float *y, const float *x, int64_t n, SUMS before)
+{
+    int64_t i = 0;
+    for (; i + SIDE * WIDTH <= n; i += SIDE * WIDTH) {
+        UNROLL for (int k = 0; k < SIDE * WIDTH; k += 16) __builtin_prefetch((const char *)(x + i + k) + CT__AHEAD);
+        before = run(y + i, x + i, SIDE * WIDTH, SIDE, before);
+    }
+    for (; i + WIDTH <= n; i += WIDTH) {
+        if (i % 16 == 0) __builtin_prefetch((const char *)(x + i) + CT__AHEAD);
+        before = run(y + i, x + i, WIDTH, 1, before);
+    }
+    return i < n ? run(y + i, x + i, n - i, 1, before) : before;
+}
+
 static void running_sum(int64_t rows, int64_t n, char *const *p)
 {
-    enum { W = sizeof(SUMS) / sizeof(double) };
+    enum { PIECE = 256 }; /* elements; of a result that goes past the caches */
     float *y = (float *)(void *)p[0];
     const float *x = (const float *)(const void *)p[1];
-    SUMS before = SUMS_OF(*(double *)(void *)p[2]);
-    int64_t i = 0;
-    (void)rows; /* one: the next would begin anew */
-    for (; i + W <= n; i += W) {
-        const SUMS s = running(WIDE(x + i));
-        if (i % 16 == 0) __builtin_prefetch((const char *)(x + i) + CT__AHEAD);
-        STORE_WIDE(y + i, before + s);
-        before = before + SUMS_LAST(s);
+    const bool far = *(const int64_t *)(const void *)p[2];
+    const int64_t most = far ? PIECE : n;
+    ct__outlet out;
+    if (far) ct__outlet_open(&out, p[0]);
+    for (; rows > 0; rows--, x += n, y += n) {
+        SUMS sum = SUMS_OF(0);
+        for (int64_t i = 0; i < n; i += most) {
+            const int64_t m = n - i < most ? n - i : most;
+            sum = run_part(far ? (float *)(void *)(out.lines + out.held) : y + i, x + i, m, sum);
+            if (far) ct__outlet_pass(&out, m * (int64_t)sizeof *y, NULL, NULL);
+        }
     }
-    if (i < n) {
-        float rest[W] = {0};
-        memcpy(rest, x + i, (size_t)(n - i) * sizeof *x);
-        STORE_WIDE(rest, before + running(WIDE(rest)));
-        memcpy(y + i, rest, (size_t)(n - i) * sizeof *x);
-    }
-    *(double *)(void *)p[2] = before[0];
+    if (far) ct__outlet_close(&out);
 }
 #else
 #define running_sum NULL
