@@ -184,7 +184,7 @@ def readable(text, macros):
     if word == "WHERE":
         return 0, f"{operands[1][1]} where {operands[0][1]}, else {operands[2][1]}"
     if word not in INFIX:
-        return 3, f"{word.lower()}({', '.join(operand[1] for operand in operands)})"
+        return 3, f"{word.removesuffix('_UP').lower()}({', '.join(operand[1] for operand in operands)})"
     own, sign = INFIX[word]
     needs = [own, own + 1 if word in {"SUB", "DIV"} else own]
     sides = [side if strength >= need else f"({side})" for (strength, side), need in zip(operands, needs)]

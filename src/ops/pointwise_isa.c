@@ -84,6 +84,9 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 #define MOST DBL_MAX
 #define NEAR CT__NEAR_F64
 #define BITS uint64_t
+#if defined __AVX2__ && !defined __AVX512F__ /* the larger of two whole numbers */
+#define NO_LARGER
+#endif
 #include "ops/pointwise_loops.h"
 #undef T
 #undef SUFFIX
@@ -91,6 +94,7 @@ static inline double root_f64(double x) { return __builtin_sqrt(x); }
 #undef MOST
 #undef NEAR
 #undef BITS
+#undef NO_LARGER
 
 /* ---- results that are bool, and selection ---- */
 

@@ -34,22 +34,44 @@ typedef double AT(parameter);
 static inline T AT(nonzero)(T x) { return x == 0 ? (T)1 : x; }
 static inline T AT(cut)(T x, T end) { return AT(choose)(x < -end, -end, AT(choose)(x > end, end, x)); }
 typedef T AT(parameter);
-/* Whether all of them are near: the largest key is below the limit. Keys are bit patterns, in which negative numbers and NaN come last. */
+/* Whether all of them are near: all keys are below the limit. Keys are bit patterns, in which negative numbers and NaN come last. Either the
+ * largest key tells; or, where the instruction for that is missing, the first bit of all keys and of what they leave of the limit. */
+#ifdef NO_LARGER
+#define KEYS_LOOP "omp simd reduction(|:all)"
+#define SIGN_OF(u, limit) ((u) | ((limit) - 1 - (u)))
+#define BOTH(a, b) ((a) | (b))
+#define ARE_BELOW(all, limit) ((all) >> (sizeof(BITS) * 8 - 1) == 0)
+#else
+#define KEYS_LOOP "omp simd reduction(max:all)"
+#define SIGN_OF(u, limit) (u)
+#define BOTH(a, b) ((a) > (b) ? (a) : (b))
+#define ARE_BELOW(all, limit) ((all) < (limit))
+#endif
 #define ALL_BELOW(limit, key)                                                                                          \
     {                                                                                                                  \
-        BITS worst = 0;                                                                                                \
-        _Pragma("omp simd reduction(max:worst)") for (int64_t i = 0; i < (n & -(int64_t)(CT__BLOCK / sizeof(T))); i++) \
+        enum { B = CT__BLOCK / sizeof(T) };                                                                            \
+        const int64_t m = n & -(int64_t)B, half = (m / 2 + B - 1) & -(int64_t)B, rest = m - half; /* some are read twice */ \
+        BITS all = 0;                                                                                                  \
+        _Pragma(KEYS_LOOP) for (int64_t i = 0; i < half; i++)                                                          \
         {                                                                                                              \
-            const BITS u = key;                                                                                        \
-            worst = u > worst ? u : worst;                                                                             \
+            const BITS u = key(x[i]), v = key(x[i + rest]);                                                            \
+            const BITS w = BOTH(SIGN_OF(u, limit), SIGN_OF(v, limit));                                                 \
+            all = BOTH(all, w);                                                                                        \
         }                                                                                                              \
-        return worst < (limit);                                                                                        \
+        return ARE_BELOW(all, limit);                                                                                  \
     }
-static __attribute__((noinline)) bool AT(near_angles)(int64_t n, const T *x)
-    ALL_BELOW(AT(ct__bits)(NEAR), AT(ct__bits)(AT(ct__abs)(x[i])))
+#define ANGLE_KEY(x) AT(ct__bits)(AT(ct__abs)(x))
+#define LOGARITHM_KEY(x) AT(ct__bits)(x) - AT(ct__bits)(LEAST)
+static __attribute__((noinline)) bool AT(near_angles)(int64_t n, const T *x) ALL_BELOW(AT(ct__bits)(NEAR), ANGLE_KEY)
 static __attribute__((noinline)) bool AT(near_logarithms)(int64_t n, const T *x)
-    ALL_BELOW(AT(ct__bits)((T)INFINITY) - AT(ct__bits)(LEAST), AT(ct__bits)(x[i]) - AT(ct__bits)(LEAST))
+    ALL_BELOW(AT(ct__bits)((T)INFINITY) - AT(ct__bits)(LEAST), LOGARITHM_KEY)
+#undef ANGLE_KEY
+#undef LOGARITHM_KEY
 #undef ALL_BELOW
+#undef KEYS_LOOP
+#undef SIGN_OF
+#undef BOTH
+#undef ARE_BELOW
 static void AT(by_pieces)(ct__kernel kernel, int64_t n, char *const *p, int operands, const double *params)
 {
     for (int64_t first = 0; first < n; first += PIECE) {

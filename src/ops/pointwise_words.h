@@ -26,6 +26,7 @@ enum { PIECE = 2048 }; /* elements that are looked over before they are computed
 #define EQ(a, b) ((a) == (b))
 #define ABS(a) AT(absolute)(a)
 #define SIGN(a) AT(signum)(a)
+#define SIGN_UP(a) AT(choose)((a) > 0, (T)1, a)
 #define MAX(a, b) AT(larger)(a, b)
 #define MIN(a, b) AT(smaller)(a, b)
 

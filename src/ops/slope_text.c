@@ -21,6 +21,7 @@
 #define LE(a, b) "(" a " <= " b ")"
 #define EQ(a, b) "(" a " == " b ")"
 #define SIGN(a) "sign(" a ")"
+#define SIGN_UP(a) SIGN(a)
 #define ABS(a) "abs(" a ")"
 #define MIN(a, b) "min(" a ", " b ")"
 #define CUT(a, b) a /* finite, which goes without saying */

@@ -67,13 +67,15 @@ typedef int64_t vector_i64 __attribute__((vector_size(16)));
 #define SUFFIX f32
 #define EXP_LEAST -104.0f
 #define EXP_MOST 88.0f
+#if defined __AVX512F__
+#define N float
+#define EXP_PARTS(x) ct__exp_parts_of_f32(x, 0.0f)
+#define EXPONENT n
+#else
 #define N uint32_t
-CT__INLINE float exp_parts_f32(float x, N *n)
-{
-    const ct__exp_parts_f32 e = ct__exp_parts_of_f32(x);
-    *n = e.n;
-    return 1.0f + e.p;
-}
+#define EXP_PARTS(x) ct__exp_parts_of_f32(x, 254.0f)
+#define EXPONENT m
+#endif
 #if defined __AVX512F__
 #define V __m512
 #define LANES 16
@@ -90,7 +92,7 @@ CT__INLINE float exp_parts_f32(float x, N *n)
 #define GREATEST_OF(x) _mm512_reduce_max_ps(x)
 CT__INLINE void scale_f32(float *y, const N *n)
 {
-    STORE(y, _mm512_scalef_ps(LOAD(y), _mm512_cvtepi32_ps(_mm512_loadu_si512(n))));
+    STORE(y, _mm512_scalef_ps(LOAD(y), LOAD(n)));
 }
 #define SCALES
 #elif defined __AVX2__ && defined __FMA__
@@ -124,13 +126,15 @@ CT__INLINE void scale_f32(float *y, const N *n)
 #define SUFFIX f64
 #define EXP_LEAST -746.0
 #define EXP_MOST 709.0
+#if defined __AVX512F__
+#define N double
+#define EXP_PARTS(x) ct__exp_parts_of_f64(x, 0.0)
+#define EXPONENT n
+#else
 #define N uint64_t
-CT__INLINE double exp_parts_f64(double x, N *n)
-{
-    const ct__exp_parts_f64 e = ct__exp_parts_of_f64(x, 0.0);
-    *n = e.n;
-    return 1.0 + e.p;
-}
+#define EXP_PARTS(x) ct__exp_parts_of_f64(x, 2046.0)
+#define EXPONENT m
+#endif
 #if defined __AVX512F__
 #define V __m512d
 #define LANES 8
@@ -147,7 +151,7 @@ CT__INLINE double exp_parts_f64(double x, N *n)
 #define GREATEST_OF(x) _mm512_reduce_max_pd(x)
 CT__INLINE void scale_f64(double *y, const N *n)
 {
-    STORE(y, _mm512_scalef_pd(LOAD(y), _mm512_cvtepi64_pd(_mm512_loadu_si512(n))));
+    STORE(y, _mm512_scalef_pd(LOAD(y), LOAD(n)));
 }
 #define SCALES
 #elif defined __AVX2__ && defined __FMA__

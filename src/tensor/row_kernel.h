@@ -3,7 +3,8 @@
  * f64 with these defined, and it ends by undefining them:
  *     T, HUGE, SUFFIX        the type, its largest finite value, its name in functions (f32)
  *     EXP_LEAST, EXP_MOST    e^x is 0 below the one, and finite up to the other
- *     N, exp_parts(x, &n), scale(y, n)   e^x = y 2^n for x between; LANES of y times 2^n, in place
+ *     EXP_PARTS(x), EXPONENT, N          e^x = (1 + .p) 2^n for x between, the member that says n, and its type
+ *     scale(y, n)            LANES of y times 2^n, in place
  *     V, LANES               a vector of T
  *     SPREAD, LOAD, STORE    one value in all lanes; to and from any address
  *     LOAD_SOME(p, n, fill), STORE_SOME(p, x, n)     the first n lanes, n < LANES
@@ -106,8 +107,9 @@ CT__INLINE V NAME(exps_of)(V x, bool but_1)
     memcpy(a, &x, sizeof a);
 #pragma omp simd
     for (int k = 0; k < LANES; k++) {
-        const T least = a[k] < EXP_LEAST ? 0 : a[k], f = NAME(exp_parts)(least, &n[k]);
-        y[k] = f;
+        const T least = a[k] < EXP_LEAST ? 0 : a[k];
+        y[k] = 1 + EXP_PARTS(least).p;
+        n[k] = EXP_PARTS(least).EXPONENT;
     }
     NAME(scale)(y, n);
 #pragma omp simd
@@ -636,6 +638,8 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef SCALES
 #endif
 #undef N
+#undef EXP_PARTS
+#undef EXPONENT
 #undef EXP_LEAST
 #undef EXP_MOST
 #undef V

@@ -130,21 +130,37 @@ CT__INLINE double ct__mul_error_f64(double a, double b, double p)
 #define CT__NAN_F32 ((float)NAN)
 #define CT__NAN_F64 ((double)NAN)
 
-/* 2^n for normal results; n is a signed number held in two's complement, as in all of this file. */
-CT__INLINE float ct__pow2_f32(uint32_t n) { return ct__from_bits_f32((n + 127u) << 23); }
-CT__INLINE double ct__pow2_f64(uint64_t n) { return ct__from_bits_f64((n + 1023u) << 52); }
+/* Powers of two are made of an integer m by moving it into the exponent field. m stands in the low 9 (12) bits of what is given, and what
+   stands above is moved out: so the sum with CT__MAGIC is taken as it is, and what the field counts from (127, 1023) is added with CT__MAGIC.
 
-/* x 2^n for results that may be subnormal or infinite, |n| <= 254 / 2046: two factors, of which only the last one rounds.
-   m = n + 2 bias is halved for their exponent fields. */
-CT__INLINE float ct__scale_f32(float x, uint32_t n)
+   2^n for normal results, m = n + 127 (1023). */
+CT__INLINE float ct__pow2_f32(uint32_t m) { return ct__from_bits_f32(m << 23); }
+CT__INLINE double ct__pow2_f64(uint64_t m) { return ct__from_bits_f64(m << 52); }
+
+/* x 2^n for results that may be subnormal or infinite, m = n + 254 (2046) from 0 to 508 (4092): two factors, of which only the last one
+   rounds. */
+CT__INLINE float ct__scale_f32(float x, uint32_t m)
 {
-    uint32_t m = n + 254u, h = m >> 1;
-    return x * ct__from_bits_f32(h << 23) * ct__from_bits_f32((m - h) << 23);
+    uint32_t h = m >> 1;
+    return x * ct__pow2_f32(h) * ct__pow2_f32(m - h);
 }
-CT__INLINE double ct__scale_f64(double x, uint64_t n)
+CT__INLINE double ct__scale_f64(double x, uint64_t m)
 {
-    uint64_t m = n + 2046u, h = m >> 1;
-    return x * ct__from_bits_f64(h << 52) * ct__from_bits_f64((m - h) << 52);
+    uint64_t h = m >> 1;
+    return x * ct__pow2_f64(h) * ct__pow2_f64(m - h);
+}
+/* (1 + p) 2^n, to the same bits. */
+CT__INLINE float ct__scale_1_and_f32(float p, uint32_t m)
+{
+    uint32_t h = m >> 1;
+    float s = ct__pow2_f32(h);
+    return CT__FMA(p, s, s) * ct__pow2_f32(m - h);
+}
+CT__INLINE double ct__scale_1_and_f64(double p, uint64_t m)
+{
+    uint64_t h = m >> 1;
+    double s = ct__pow2_f64(h);
+    return CT__FMA(p, s, s) * ct__pow2_f64(m - h);
 }
 
 /* ---- Rounding and roots ----------------------------------------------------------------------------------------- */
@@ -219,39 +235,46 @@ CT__INLINE double ct__hypot_f64(double x, double y)
 
 /* e^x = 2^n (1 + p):  n = rint(x/ln 2),  r = x - n ln 2 in [-0.347, 0.347],  p = e^r - 1 = r + r^2 E(r), where ln 2 is
    split into a short head (n head is exact) and a tail. E has degree 4 / 10 and is off by 2^-26 / 2^-61 of p. */
-typedef struct { float p; uint32_t n; } ct__exp_parts_f32;
-typedef struct { double p; uint64_t n; } ct__exp_parts_f64;
+typedef struct { float p, n; uint32_t m; } ct__exp_parts_f32;   /* m: n + bias in the low 9 bits */
+typedef struct { double p, n; uint64_t m; } ct__exp_parts_f64; /* in the low 12 */
 
-CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_f32(float x) /* |x| <= 2^9 */
+CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_r_f32(float r, float n, float t)
 {
-    float t = CT__FMA(x, 0x1.715476p+0f, CT__MAGIC_F32), n = t - CT__MAGIC_F32;
-    float r = CT__FMA(n, -0x1.7f7d1cp-20f, CT__FMA(n, -0x1.62e4p-1f, x));
     float z = r * r, e = CT__FMA(r, CT__POLY1(z, 0x1.5554aep-3f, 0x1.12288p-7f), CT__POLY2(z, 0x1p-1f, 0x1.555488p-5f,
         0x1.6d97fap-10f));
-    return (ct__exp_parts_f32){CT__FMA(z, e, r), ct__bits_f32(t) - ct__bits_f32(CT__MAGIC_F32)};
+    return (ct__exp_parts_f32){CT__FMA(z, e, r), n, ct__bits_f32(t)};
 }
-CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_f64(double x, double tail) /* e^(x + tail), |x| <= 2^11 */
+CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_f32(float x, float bias) /* |x| <= 2^9 */
 {
-    double t = CT__FMA(x, 0x1.71547652b82fep+0, CT__MAGIC_F64), n = t - CT__MAGIC_F64;
-    double r = CT__FMA(n, -0x1.ef35793c76730p-45, CT__FMA(n, -0x1.62e42fefa3800p-1, x)) + tail;
+    float magic = CT__MAGIC_F32 + bias, t = CT__FMA(x, 0x1.715476p+0f, magic), n = t - magic;
+    return ct__exp_parts_of_r_f32(CT__FMA(n, -0x1.7f7d1cp-20f, CT__FMA(n, -0x1.62e4p-1f, x)), n, t);
+}
+CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_r_f64(double r, double n, double t)
+{
     double z = r * r, e = CT__FMA(r, CT__POLY4(z, 0x1.5555555555559p-3, 0x1.111111110f67dp-7, 0x1.a01a01affb53bp-13,
         0x1.71ddf815db119p-19, 0x1.af5f342fab854p-26), CT__POLY5(z, 0x1p-1, 0x1.555555555555ap-5,
         0x1.6c16c16c14428p-10, 0x1.a01a01b0c907cp-16, 0x1.27e4c572d1236p-22, 0x1.1f95b29b13799p-29));
-    return (ct__exp_parts_f64){CT__FMA(z, e, r), ct__bits_f64(t) - ct__bits_f64(CT__MAGIC_F64)};
+    return (ct__exp_parts_f64){CT__FMA(z, e, r), n, ct__bits_f64(t)};
+}
+CT__INLINE double ct__less_ln2_f64(double x, double n) { return CT__FMA(n, -0x1.ef35793c76730p-45, CT__FMA(n, -0x1.62e42fefa3800p-1, x)); }
+CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_f64(double x, double bias) /* |x| <= 2^11 */
+{
+    double magic = CT__MAGIC_F64 + bias, t = CT__FMA(x, 0x1.71547652b82fep+0, magic), n = t - magic;
+    return ct__exp_parts_of_r_f64(ct__less_ln2_f64(x, n), n, t);
 }
 
 /* exp: the parts put together; x is clamped where the result has long been 0 or inf. ulp 1.1 / 1.0 */
 CT__INLINE float ct__exp_f32(float x)
 {
-    float end = ct__with_sign_f32(104.0f, x), c = ct__abs_f32(x) > 104.0f ? end : x;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c);
-    return ct__scale_f32(1.0f + e.p, e.n);
+    float end = ct__with_sign_f32(104.0f, x), d = ct__abs_f32(x) > 104.0f ? end : x;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(d, 254.0f);
+    return ct__scale_1_and_f32(e.p, e.m);
 }
 CT__INLINE double ct__exp_f64(double x)
 {
-    double end = ct__with_sign_f64(746.0, x), c = ct__abs_f64(x) > 746.0 ? end : x;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 0.0);
-    return ct__scale_f64(1.0 + e.p, e.n);
+    double end = ct__with_sign_f64(746.0, x), d = ct__abs_f64(x) > 746.0 ? end : x;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(d, 2046.0);
+    return ct__scale_1_and_f64(e.p, e.m);
 }
 
 /* expm1 = 2^n p + (2^n - 1), computed at half size because 2^n may be one past the range; n = 0 is p itself, which
@@ -259,15 +282,15 @@ CT__INLINE double ct__exp_f64(double x)
 CT__INLINE float ct__expm1_f32(float x)
 {
     float c = x > 89.0f ? 89.0f : x, d = c < -30.0f ? -30.0f : c;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(d);
-    float h = ct__pow2_f32(e.n - 1u), y = 2.0f * CT__FMA(e.p, h, h - 0.5f);
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(d, 126.0f);
+    float h = ct__pow2_f32(e.m), y = 2.0f * CT__FMA(e.p, h, h - 0.5f);
     return ct__with_sign_f32(h == 0.5f ? e.p : y, x);
 }
 CT__INLINE double ct__expm1_f64(double x)
 {
     double c = x > 710.0 ? 710.0 : x, d = c < -60.0 ? -60.0 : c;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(d, 0.0);
-    double h = ct__pow2_f64(e.n - 1u), y = 2.0 * CT__FMA(e.p, h, h - 0.5);
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(d, 1022.0);
+    double h = ct__pow2_f64(e.m), y = 2.0 * CT__FMA(e.p, h, h - 0.5);
     return ct__with_sign_f64(h == 0.5 ? e.p : y, x);
 }
 
@@ -275,15 +298,15 @@ CT__INLINE double ct__expm1_f64(double x)
 CT__INLINE float ct__tanh_f32(float x)
 {
     float a = ct__abs_f32(x), c = a > 10.0f ? 10.0f : a;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(2.0f * c);
-    float s = ct__pow2_f32(e.n), t = CT__FMA(e.p, s, s - 1.0f);
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(2.0f * c, 127.0f);
+    float s = ct__pow2_f32(e.m), t = CT__FMA(e.p, s, s - 1.0f);
     return ct__with_sign_f32(t / (t + 2.0f), x);
 }
 CT__INLINE double ct__tanh_f64(double x)
 {
     double a = ct__abs_f64(x), c = a > 20.0 ? 20.0 : a;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(2.0 * c, 0.0);
-    double s = ct__pow2_f64(e.n), t = CT__FMA(e.p, s, s - 1.0);
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(2.0 * c, 1023.0);
+    double s = ct__pow2_f64(e.m), t = CT__FMA(e.p, s, s - 1.0);
     return ct__with_sign_f64(t / (t + 2.0), x);
 }
 
@@ -291,16 +314,16 @@ CT__INLINE double ct__tanh_f64(double x)
 CT__INLINE float ct__sinh_f32(float x)
 {
     float a = ct__abs_f32(x), c = a > 89.5f ? 89.5f : a;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c);
-    float s = ct__pow2_f32(e.n - 2u), h = 2.0f * CT__FMA(e.p, s, s - 0.25f), y = h + h / (2.0f * h + 1.0f);
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c, 125.0f);
+    float s = ct__pow2_f32(e.m), h = 2.0f * CT__FMA(e.p, s, s - 0.25f), y = h + h / (2.0f * h + 1.0f);
     y = h > 0x1p60f ? h : y;
     return ct__with_sign_f32(a < 0x1p-13f ? a : y, x);
 }
 CT__INLINE double ct__sinh_f64(double x)
 {
     double a = ct__abs_f64(x), c = a > 710.6 ? 710.6 : a;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 0.0);
-    double s = ct__pow2_f64(e.n - 2u), h = 2.0 * CT__FMA(e.p, s, s - 0.25), y = h + h / (2.0 * h + 1.0);
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 1021.0);
+    double s = ct__pow2_f64(e.m), h = 2.0 * CT__FMA(e.p, s, s - 0.25), y = h + h / (2.0 * h + 1.0);
     y = h > 0x1p500 ? h : y;
     return ct__with_sign_f64(a < 0x1p-28 ? a : y, x);
 }
@@ -309,15 +332,15 @@ CT__INLINE double ct__sinh_f64(double x)
 CT__INLINE float ct__cosh_f32(float x)
 {
     float a = ct__abs_f32(x), c = a > 89.5f ? 89.5f : a;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c);
-    float h = 2.0f * ((1.0f + e.p) * ct__pow2_f32(e.n - 2u));
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c, 125.0f);
+    float h = 2.0f * ((1.0f + e.p) * ct__pow2_f32(e.m));
     return h + 0.25f / h;
 }
 CT__INLINE double ct__cosh_f64(double x)
 {
     double a = ct__abs_f64(x), c = a > 710.6 ? 710.6 : a;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 0.0);
-    double h = 2.0 * ((1.0 + e.p) * ct__pow2_f64(e.n - 2u));
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 1021.0);
+    double h = 2.0 * ((1.0 + e.p) * ct__pow2_f64(e.m));
     return h + 0.25 / h;
 }
 
@@ -529,11 +552,11 @@ CT__INLINE float ct__pow_f32(float x, float y)
     double w = b * l;
     w = w > 200.0 ? 200.0 : w;
     w = w < -200.0 ? -200.0 : w;
-    double t = CT__FMA(w, 0x1.71547652b82fep+0, CT__MAGIC_F64), n = t - CT__MAGIC_F64;
+    double t = CT__FMA(w, 0x1.71547652b82fep+0, CT__MAGIC_F64 + 1023.0), n = t - (CT__MAGIC_F64 + 1023.0);
     double r = CT__FMA(n, -0x1.62e42fefa39efp-1, w);
     double e = CT__POLY5(r, 0x1.00000028194d7p-1, 0x1.555555896c9f1p-3, 0x1.5554ad3307b3p-5, 0x1.11108f1db958cp-7,
         0x1.6d752c81c7d4fp-10, 0x1.a1a201605a7eep-13);
-    double p = 1.0 + CT__FMA(r * r, e, r), q = ct__pow2_f64(ct__bits_f64(t) - ct__bits_f64(CT__MAGIC_F64));
+    double p = 1.0 + CT__FMA(r * r, e, r), q = ct__pow2_f64(ct__bits_f64(t));
     return ct__pow_ends_f32(x, y, (float)(p * q));
 }
 
@@ -566,25 +589,26 @@ CT__INLINE double ct__pow_f64(double x, double y)
     wl = ct__abs_f64(w) < 800.0 ? wl : 0.0;
     w = w > 710.0 ? 710.0 : w;
     w = w < -746.0 ? -746.0 : w;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(w, wl);
-    return ct__pow_ends_f64(x, y, ct__scale_f64(1.0 + e.p, e.n));
+    double magic = CT__MAGIC_F64 + 2046.0;
+    t = CT__FMA(w, 0x1.71547652b82fep+0, magic);
+    ct__exp_parts_f64 e = ct__exp_parts_of_r_f64(ct__less_ln2_f64(w, t - magic) + wl, t - magic, t);
+    return ct__pow_ends_f64(x, y, ct__scale_1_and_f64(e.p, e.m));
 }
 
 /* ---- The error function ----------------------------------------------------------------------------------------- */
 
-/* erf: below 1, x + x P(x^2), P of degree 6 / 12, off by 2^-29 / 2^-56. Above, 1 - exp(-x^2 + Q(x)), Q = log(e^(x^2)
-   erfc x) of degree 6 / 17, which puts the result off by 2^-26 / 2^-56; from 4 (6) on it is 1. ulp 1.3 / 1.3 */
+/* erf. float32: 1 - e^w with w = -(x + x S(x)), S of degree 8, which puts the result off by 2^-27; e^w = 2^n (1 + p), so 1 - e^w =
+   (1 - 2^n) - 2^n p, which for n = 0 is -p: small results lose nothing. float64: below 1, x + x P(x^2), P of degree 12, off by 2^-56; above,
+   1 - exp(-x^2 + Q(x)), Q = log(e^(x^2) erfc x) of degree 17, which puts the result off by 2^-56. From 4 (6) on it is 1. ulp 2.2 / 1.3 */
 CT__INLINE float ct__erf_f32(float x)
 {
-    float a = ct__abs_f32(x), z = a * a, c = a > 4.0f ? 4.0f : a, u = c - 2.0f;
-    float p = CT__POLY6(z, 0x1.06eba8p-3f, -0x1.81274p-2f, 0x1.ce2d5p-4f, -0x1.b7fe9p-6f, 0x1.542e0ep-8f,
-        -0x1.a50afap-11f, 0x1.4c33fep-14f);
-    float q = CT__POLY6(u, -0x1.5d6cc6p+0f, -0x1.ac31f8p-2f, 0x1.384eb4p-4f, -0x1.0e209cp-6f, 0x1.d07a44p-9f,
-        -0x1.75ad52p-11f, 0x1.852974p-13f);
-    c = c < 1.0f ? 1.0f : c;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(CT__FMA(-c, c, q));
-    float s = ct__pow2_f32(e.n), big = 1.0f - CT__FMA(s, e.p, s), small = CT__FMA(a, p, a);
-    return ct__with_sign_f32(a < 1.0f ? small : big, x);
+    float a = ct__abs_f32(x), c = a > 4.0f ? 4.0f : a, z = c * c;
+    float s = CT__FMA(c, CT__POLY3(z, 0x1.45f2fap-1f, -0x1.39cdc6p-6f, 0x1.b50054p-10f, 0x1.ed6c6p-14f), CT__POLY4(z,
+        0x1.06eba8p-3f, 0x1.a4fa5ep-4f, -0x1.50600cp-13f, -0x1.4bc9eep-11f, -0x1.3696bap-17f));
+    float w = CT__FMA(-c, s, -c), magic = CT__MAGIC_F32 + 127.0f, t = CT__FMA(w, 0x1.715476p+0f, magic), n = t - magic;
+    ct__exp_parts_f32 e = ct__exp_parts_of_r_f32(CT__FMA(n, -0x1.62e43p-1f, w), n, t); /* the error of ln 2 vanishes: 2^n is small */
+    float q = ct__pow2_f32(e.m);
+    return ct__from_bits_f32(ct__bits_f32(CT__FMA(-q, e.p, 1.0f - q)) | (ct__bits_f32(x) & CT__SIGN_F32));
 }
 CT__INLINE double ct__erf_f64(double x)
 {
@@ -599,8 +623,8 @@ CT__INLINE double ct__erf_f64(double x)
         0x1.62c3201d70cfp-10, 0x1.696794e9f371dp-15, 0x1.1e9595dc09733p-20, 0x1.7f6ad7cc0b027p-27,
         0x1.30fee6152fe27p-31, -0x1.0b951a3a87805p-32, -0x1.953bbdbf69f13p-35));
     c = c < 1.0 ? 1.0 : c;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(CT__FMA(-c, c, q), 0.0);
-    double s = ct__pow2_f64(e.n), big = 1.0 - CT__FMA(s, e.p, s), small = CT__FMA(a, p, a);
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(CT__FMA(-c, c, q), 1023.0);
+    double s = ct__pow2_f64(e.m), big = 1.0 - CT__FMA(s, e.p, s), small = CT__FMA(a, p, a);
     return ct__with_sign_f64(a < 1.0 ? small : big, x);
 }
 
