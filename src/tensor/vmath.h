@@ -234,7 +234,7 @@ CT__INLINE double ct__hypot_f64(double x, double y)
 /* ---- The exponential family ------------------------------------------------------------------------------------- */
 
 /* e^x = 2^n (1 + p):  n = rint(x/ln 2),  r = x - n ln 2 in [-0.347, 0.347],  p = e^r - 1 = r + r^2 E(r), where ln 2 is
-   split into a short head (n head is exact) and a tail. E has degree 4 / 10 and is off by 2^-26 / 2^-61 of p. */
+   split into a short head (n head is exact) and a tail. E has degree 4 / 9 and is off by 2^-26 / 2^-55 of p. */
 typedef struct { float p, n; uint32_t m; } ct__exp_parts_f32;   /* m: n + bias in the low 9 bits */
 typedef struct { double p, n; uint64_t m; } ct__exp_parts_f64; /* in the low 12 */
 
@@ -251,9 +251,9 @@ CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_f32(float x, float bias) /* |x| <=
 }
 CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_r_f64(double r, double n, double t)
 {
-    double z = r * r, e = CT__FMA(r, CT__POLY4(z, 0x1.5555555555559p-3, 0x1.111111110f67dp-7, 0x1.a01a01affb53bp-13,
-        0x1.71ddf815db119p-19, 0x1.af5f342fab854p-26), CT__POLY5(z, 0x1p-1, 0x1.555555555555ap-5,
-        0x1.6c16c16c14428p-10, 0x1.a01a01b0c907cp-16, 0x1.27e4c572d1236p-22, 0x1.1f95b29b13799p-29));
+    double z = r * r, e = CT__FMA(r, CT__POLY4(z, 0x1.555555555553ap-3, 0x1.1111111118f16p-7, 0x1.a01a017547884p-13,
+        0x1.71de87983cb2fp-19, 0x1.ae6c4ef6314ccp-26), CT__POLY4(z, 0x1.0000000000005p-1, 0x1.55555555522bap-5,
+        0x1.6c16c17eda46ap-10, 0x1.a019a774d3fbdp-16, 0x1.28a1d96f6f4acp-22));
     return (ct__exp_parts_f64){CT__FMA(z, e, r), n, ct__bits_f64(t)};
 }
 CT__INLINE double ct__less_ln2_f64(double x, double n) { return CT__FMA(n, -0x1.ef35793c76730p-45, CT__FMA(n, -0x1.62e42fefa3800p-1, x)); }
