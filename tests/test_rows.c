@@ -315,6 +315,29 @@ static void layer_norm_gradients_of_many_rows(void **state)
     }
 }
 
+/* Results of 8 MB and more go past the caches where rows are whole lines: to the same bits as rows of a small result. */
+static void large_layer_norms_are_those_of_their_rows(void **state)
+{
+    (void)state;
+    enum { ROWS_OF = 2200, FEW = 40 };
+    for (int k = 0; k < 4 && !test_under_valgrind(); k++) {
+        CT_SCOPE;
+        const ct_dtype dtype = k % 2 ? CT_F64 : CT_F32;
+        const int n = (k / 2 ? 1023 : 1024) / (k % 2 + 1);
+        ct_tensor *gamma = made_of(gamma_at, n, dtype), *beta = made_of(beta_at, n, dtype);
+        ct_tensor *x = ct_requires_grad(ct_uniform(ct_shape(ROWS_OF, n), -1, 1, dtype), true), *u = ct_uniform(ct_shape(ROWS_OF, n), -1, 1, dtype);
+        ct_tensor *y = ct_layer_norm(x, gamma, beta, EPS), *g = gradient(y, x, u, false);
+        for (int r = 0; r < ROWS_OF; r += FEW) {
+            CT_SCOPE;
+            ct_tensor *few = ct_requires_grad(ct_contiguous(ct_slice(ct_detach(x), 0, r, r + FEW, 1)), true);
+            ct_tensor *result = ct_layer_norm(few, gamma, beta, EPS);
+            assert_true(same_bits(result, ct_contiguous(ct_slice(y, 0, r, r + FEW, 1))));
+            assert_true(same_bits(gradient(result, few, ct_contiguous(ct_slice(u, 0, r, r + FEW, 1)), false),
+                                  ct_contiguous(ct_slice(g, 0, r, r + FEW, 1))));
+        }
+    }
+}
+
 static void cross_entropy_of_every_kind_of_index(void **state)
 {
     (void)state;
@@ -440,6 +463,7 @@ int main(void)
         row_test(layer_norm_far_from_zero),
         row_test(gradients_beside_their_formulas),
         row_test(layer_norm_gradients_of_many_rows),
+        row_test(large_layer_norms_are_those_of_their_rows),
         row_test(cross_entropy_of_every_kind_of_index),
         row_test(the_mean_derives_each_row_as_such),
         row_test(a_row_is_the_same_everywhere),

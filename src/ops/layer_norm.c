@@ -35,6 +35,15 @@ static bool shape(ct_call *c)
     return true;
 }
 
+/* Does a result go past the caches? Beside what it is made of it takes the room of what comes next; from so many bytes on, and where no row
+ * ends within a line. */
+static int64_t is_far(const ct_tensor *y, int64_t n)
+{
+    enum { FAR = 1 << 23, LINE = 64 };
+    const int64_t size = (int64_t)ct__size(y);
+    return y->count * size >= FAR && n * size % LINE == 0 && (uintptr_t)y->data % LINE == 0;
+}
+
 static bool forward(const ct_call *c)
 {
     static const char operation[] = "ct_layer_norm";
@@ -46,8 +55,8 @@ static bool forward(const ct_call *c)
     ct_tensor *rows = ct__rows_of(operation, x, own_mask(c, x)), *gamma = rows ? ct__rows_of(operation, c->in[1], 0) : NULL;
     ct_tensor *beta = gamma ? ct__rows_of(operation, c->in[2], 0) : NULL;
     if (beta)
-        ct__run_rows(&(ct__row_job){CT__LAYER_NORM, c->dtype, x->count / n, n, 5,
-                                    {y->data, rows->data, gamma->data, beta->data, eps}, {n, n}, {0}});
+        ct__run_rows(&(ct__row_job){CT__LAYER_NORM, c->dtype, x->count / n, n, 6,
+                                    {y->data, rows->data, gamma->data, beta->data, eps, (char *)&(int64_t){is_far(y, n)}}, {n, n}, {0}});
     const bool ok = beta != NULL;
     if (rows) ct__release(rows);
     if (gamma) ct__release(gamma);
@@ -60,6 +69,7 @@ static bool forward(const ct_call *c)
 typedef struct back {
     ct__row_kernel kernel, add;
     char *gx, *x, *g, *gamma, *eps; /* gx: NULL where it is not needed */
+    int64_t far;                    /* gx goes past the caches */
     int64_t rows, n, group;         /* group: rows in a part */
     size_t size, sums;              /* bytes of an element, and of the gradients of gamma and beta together */
     char *room;                     /* for each part: these sums, and as many as are open while halves are combined */
@@ -79,8 +89,9 @@ static void some_rows(const back *b, int64_t from, int64_t to, char *sums)
     }
     const size_t at = (size_t)(from * b->n) * b->size;
     memset(sums, 0, b->sums);
-    b->kernel(to - from, b->n,
-              (char *[]){b->gx ? b->gx + at : NULL, b->x + at, b->g + at, b->gamma, b->eps, sums, sums + b->sums / 2});
+    int64_t far = b->far;
+    b->kernel(to - from, b->n, (char *[]){b->gx ? b->gx + at : NULL, b->x + at, b->g + at, b->gamma, b->eps, sums, sums + b->sums / 2,
+                                          (char *)&far});
 }
 
 static void run_part(void *context, int64_t part)
@@ -141,7 +152,8 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
     if (ok) {
         const int64_t n = gamma->count;
         back b = {.kernel = ct__row_kernel_of(CT__LAYER_NORM_VJP, c->dtype), .add = ct__row_kernel_of(CT__ROW_ADD, c->dtype),
-                  .gx = need[0] ? gx[0]->data : NULL, .x = rows->data, .g = given->data, .gamma = scale->data, .eps = eps,
+                  .gx = need[0] ? gx[0]->data : NULL, .far = need[0] && is_far(gx[0], n), .x = rows->data, .g = given->data,
+                  .gamma = scale->data, .eps = eps,
                   .rows = x->count / n, .n = n, .size = ct__size(x), .sums = 2 * (size_t)n * ct__size(x)};
         size_t room;
         ok = run_back(&b, &room);

@@ -21,8 +21,9 @@ typedef enum ct__row_function {
     CT__LOGSUMEXP_VJP,   /* x, y, g:    g e^(x - y); y and g are [rows] */
     CT__CROSS_ENTROPY,     /* x, t:       log sum e^x - x_t; the result and t, which are i64, are [rows] */
     CT__CROSS_ENTROPY_VJP, /* x, t, z, g, step: g (softmax(x)_i - [i = t]); t, z and g are [rows], g where the i64 step is 1 */
-    CT__LAYER_NORM,     /* x, gamma, beta, eps: (x - mean) / sqrt(variance + eps) gamma + beta; gamma and beta are [n], eps one */
-    CT__LAYER_NORM_VJP, /* x, g, gamma, eps, ggamma, gbeta: gx, unless p[0] is NULL; adds to ggamma and gbeta */
+    CT__LAYER_NORM,     /* x, gamma, beta, eps, far: (x - mean) / sqrt(variance + eps) gamma + beta; gamma and beta are [n], eps one; past
+                         * the caches where the i64 far is 1: rows are whole lines then */
+    CT__LAYER_NORM_VJP, /* x, g, gamma, eps, ggamma, gbeta, far: gx, unless p[0] is NULL; adds to ggamma and gbeta */
     CT__ROW_ADD,        /* x: adds it to the result */
     CT__ROW_DOT,        /* x, v: <x, v>; the result is [rows], v is [n] */
     CT__ROWS_COMBINED,  /* x, v, step: the sum of v_k x_k, where rows of x are the i64 step apart; the result is [n], v is [rows] */

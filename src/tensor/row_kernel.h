@@ -7,6 +7,7 @@
  *     scale(y, n)            LANES of y times 2^n, in place
  *     V, LANES               a vector of T
  *     SPREAD, LOAD, STORE    one value in all lanes; to and from any address
+ *     STREAM                 to an address of whole vectors, past the caches
  *     LOAD_SOME(p, n, fill), STORE_SOME(p, x, n)     the first n lanes, n < LANES
  *     MADD(a, b, c)          a b + c
  *     GREATER, LESSER(a, b)  b where one of them is NaN
@@ -472,7 +473,7 @@ typedef struct NAME(moments) {
     T near, inverse, shift;
 } NAME(moments);
 
-/* Sums of d = x - near and of d^2. `to` is where the results of x will stand. */
+/* Sums of d = x - near and of d^2. `to` is where the results of x will stand, if they need room in the caches, else x. */
 static void NAME(about)(const T *x, int64_t n, T near, T *sum, T *squares, const T *to)
 {
     if (n > CHUNK) {
@@ -514,18 +515,24 @@ static NAME(moments) NAME(moments_of)(const T *x, int64_t n, T eps, const T *to)
 #define NORMAL(x) MADD((x) - near, inverse, shift)
 #define NORMAL_BY(c) const V near = SPREAD((c).near), inverse = SPREAD((c).inverse), shift = SPREAD((c).shift)
 
-/* y = (x - mean) / sqrt(variance + eps) gamma + beta; p: y, x, gamma, beta, eps */
+/* y = (x - mean) / sqrt(variance + eps) gamma + beta; p: y, x, gamma, beta, eps, far */
 static void NAME(layer_norm)(int64_t rows, int64_t n, char *const *p)
 {
     const T *gamma = (const T *)(const void *)p[2], *beta = (const T *)(const void *)p[3], eps = *(const T *)(const void *)p[4];
+    const bool far = *(const int64_t *)(const void *)p[5];
     for (int64_t k = 0; k < rows; k++) {
         T *y = (T *)(void *)p[0] + k * n;
         const T *x = (const T *)(const void *)p[1] + k * n;
-        const NAME(moments) c = NAME(moments_of)(x, n, eps, y);
+        const NAME(moments) c = NAME(moments_of)(x, n, eps, far ? x : y);
         NORMAL_BY(c);
-        EACH(n, STORE(y + i, MADD(NORMAL(LOAD(x + i)), LOAD(gamma + i), LOAD(beta + i))),
-             STORE_SOME(y + i, MADD(NORMAL(LOAD_SOME(x + i, m, 0)), LOAD_SOME(gamma + i, m, 0), LOAD_SOME(beta + i, m, 0)), m));
+#define RESULT MADD(NORMAL(LOAD(x + i)), LOAD(gamma + i), LOAD(beta + i))
+        if (far) EACH(n, STREAM(y + i, RESULT), (void)0);
+        else
+            EACH(n, STORE(y + i, RESULT),
+                 STORE_SOME(y + i, MADD(NORMAL(LOAD_SOME(x + i, m, 0)), LOAD_SOME(gamma + i, m, 0), LOAD_SOME(beta + i, m, 0)), m));
+#undef RESULT
     }
+    if (far) ct__stream_end();
 }
 
 /* With u = (x - mean) inverse and h = g gamma: adds g u to ggamma and g to gbeta, and gives the sums of h and h u. */
@@ -568,22 +575,25 @@ static void NAME(norm_sums)(const T *x, const T *g, const T *gamma, int64_t n, c
     sums[1] = SUM_OF_4(q);
 }
 
-/* gx = (h - mean h - u mean (h u)) inverse; p: gx, x, g, gamma, eps, ggamma, gbeta */
+/* gx = (h - mean h - u mean (h u)) inverse; p: gx, x, g, gamma, eps, ggamma, gbeta, far */
 static void NAME(layer_norm_vjp)(int64_t rows, int64_t n, char *const *p)
 {
     const T *gamma = (const T *)(const void *)p[3], eps = *(const T *)(const void *)p[4];
+    const bool far = *(const int64_t *)(const void *)p[7];
     for (int64_t k = 0; k < rows; k++) {
         const T *x = (const T *)(const void *)p[1] + k * n, *g = (const T *)(const void *)p[2] + k * n;
         T *gx = p[0] ? (T *)(void *)p[0] + k * n : NULL, sums[2];
-        const NAME(moments) c = NAME(moments_of)(x, n, eps, gx);
+        const NAME(moments) c = NAME(moments_of)(x, n, eps, gx && !far ? gx : x);
         NAME(norm_sums)(x, g, gamma, n, &c, (T *)(void *)p[5], (T *)(void *)p[6], sums);
         if (!p[0]) continue;
         NORMAL_BY(c);
         const V mean_h = SPREAD(sums[0] / (T)n), mean_hu = SPREAD(sums[1] / (T)n);
 #define SLOPE(LOAD_IT) ((MADD(LOAD_IT(g + i), LOAD_IT(gamma + i), -mean_h) - NORMAL(LOAD_IT(x + i)) * mean_hu) * inverse)
-        EACH(n, STORE(gx + i, SLOPE(LOAD)), STORE_LAST(gx + i, SLOPE(LOAD_LAST)));
+        if (far) EACH(n, STREAM(gx + i, SLOPE(LOAD)), (void)0);
+        else EACH(n, STORE(gx + i, SLOPE(LOAD)), STORE_LAST(gx + i, SLOPE(LOAD_LAST)));
 #undef SLOPE
     }
+    if (far) ct__stream_end();
 }
 
 /* y_k = <x_k, v> */
@@ -655,6 +665,7 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef STORE
 #undef LOAD_SOME
 #undef STORE_SOME
+#undef STREAM
 #undef MADD
 #undef SUM_OF
 #undef GREATEST_OF
