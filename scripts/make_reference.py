@@ -183,7 +183,7 @@ def readable(text, macros):
         return 1, "-" + (operands[0][1] if operands[0][0] >= 2 else f"({operands[0][1]})")
     if word == "WHERE":
         return 0, f"{operands[1][1]} where {operands[0][1]}, else {operands[2][1]}"
-    if word not in INFIX:
+    if word not in INFIX:  # SIGN_UP is SIGN, of what is known to be never below 0
         return 3, f"{word.removesuffix('_UP').lower()}({', '.join(operand[1] for operand in operands)})"
     own, sign = INFIX[word]
     needs = [own, own + 1 if word in {"SUB", "DIV"} else own]

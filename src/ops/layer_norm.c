@@ -69,7 +69,7 @@ static bool forward(const ct_call *c)
 typedef struct back {
     ct__row_kernel kernel, add;
     char *gx, *x, *g, *gamma, *eps; /* gx: NULL where it is not needed */
-    int64_t far;                    /* gx goes past the caches */
+    char *far;                      /* an i64: gx goes past the caches */
     int64_t rows, n, group;         /* group: rows in a part */
     size_t size, sums;              /* bytes of an element, and of the gradients of gamma and beta together */
     char *room;                     /* for each part: these sums, and as many as are open while halves are combined */
@@ -89,9 +89,8 @@ static void some_rows(const back *b, int64_t from, int64_t to, char *sums)
     }
     const size_t at = (size_t)(from * b->n) * b->size;
     memset(sums, 0, b->sums);
-    int64_t far = b->far;
-    b->kernel(to - from, b->n, (char *[]){b->gx ? b->gx + at : NULL, b->x + at, b->g + at, b->gamma, b->eps, sums, sums + b->sums / 2,
-                                          (char *)&far});
+    b->kernel(to - from, b->n,
+              (char *[]){b->gx ? b->gx + at : NULL, b->x + at, b->g + at, b->gamma, b->eps, sums, sums + b->sums / 2, b->far});
 }
 
 static void run_part(void *context, int64_t part)
@@ -151,9 +150,10 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
     bool ok = given != NULL;
     if (ok) {
         const int64_t n = gamma->count;
+        int64_t far = need[0] && is_far(gx[0], n);
         back b = {.kernel = ct__row_kernel_of(CT__LAYER_NORM_VJP, c->dtype), .add = ct__row_kernel_of(CT__ROW_ADD, c->dtype),
-                  .gx = need[0] ? gx[0]->data : NULL, .far = need[0] && is_far(gx[0], n), .x = rows->data, .g = given->data,
-                  .gamma = scale->data, .eps = eps,
+                  .gx = need[0] ? gx[0]->data : NULL, .x = rows->data, .g = given->data, .gamma = scale->data, .eps = eps,
+                  .far = (char *)&far,
                   .rows = x->count / n, .n = n, .size = ct__size(x), .sums = 2 * (size_t)n * ct__size(x)};
         size_t room;
         ok = run_back(&b, &room);

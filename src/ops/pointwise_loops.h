@@ -35,27 +35,28 @@ static inline T AT(nonzero)(T x) { return x == 0 ? (T)1 : x; }
 static inline T AT(cut)(T x, T end) { return AT(choose)(x < -end, -end, AT(choose)(x > end, end, x)); }
 typedef T AT(parameter);
 /* Whether all of them are near: all keys are below the limit. Keys are bit patterns, in which negative numbers and NaN come last. Either the
- * largest key tells; or, where the instruction for that is missing, the first bit of all keys and of what they leave of the limit. */
+ * largest key tells; or, where the instruction for that is missing, the first bit of all keys and of what they leave of the limit. Each turn
+ * takes a vector of both halves, for turns wait for each other; where these are no whole blocks some elements are read twice. */
 #ifdef NO_LARGER
 #define KEYS_LOOP "omp simd reduction(|:all)"
-#define SIGN_OF(u, limit) ((u) | ((limit) - 1 - (u)))
+#define WORD_OF(u, limit) ((u) | ((limit) - 1 - (u)))
 #define BOTH(a, b) ((a) | (b))
 #define ARE_BELOW(all, limit) ((all) >> (sizeof(BITS) * 8 - 1) == 0)
 #else
 #define KEYS_LOOP "omp simd reduction(max:all)"
-#define SIGN_OF(u, limit) (u)
+#define WORD_OF(u, limit) (u)
 #define BOTH(a, b) ((a) > (b) ? (a) : (b))
 #define ARE_BELOW(all, limit) ((all) < (limit))
 #endif
 #define ALL_BELOW(limit, key)                                                                                          \
     {                                                                                                                  \
         enum { B = CT__BLOCK / sizeof(T) };                                                                            \
-        const int64_t m = n & -(int64_t)B, half = (m / 2 + B - 1) & -(int64_t)B, rest = m - half; /* some are read twice */ \
+        const int64_t m = n & -(int64_t)B, half = (m / 2 + B - 1) & -(int64_t)B, rest = m - half;                  \
         BITS all = 0;                                                                                                  \
         _Pragma(KEYS_LOOP) for (int64_t i = 0; i < half; i++)                                                          \
         {                                                                                                              \
             const BITS u = key(x[i]), v = key(x[i + rest]);                                                            \
-            const BITS w = BOTH(SIGN_OF(u, limit), SIGN_OF(v, limit));                                                 \
+            const BITS w = BOTH(WORD_OF(u, limit), WORD_OF(v, limit));                                                 \
             all = BOTH(all, w);                                                                                        \
         }                                                                                                              \
         return ARE_BELOW(all, limit);                                                                                  \
@@ -69,7 +70,7 @@ static __attribute__((noinline)) bool AT(near_logarithms)(int64_t n, const T *x)
 #undef LOGARITHM_KEY
 #undef ALL_BELOW
 #undef KEYS_LOOP
-#undef SIGN_OF
+#undef WORD_OF
 #undef BOTH
 #undef ARE_BELOW
 static void AT(by_pieces)(ct__kernel kernel, int64_t n, char *const *p, int operands, const double *params)

@@ -6,7 +6,7 @@
  */
 #include "tensor/row.h"
 #include "tensor/stream.h"
-#include "tensor/transpose.h"
+#include "tensor/transpose.h" /* UNROLL */
 #include "tensor/vmath.h"
 
 #include <float.h>
@@ -92,9 +92,9 @@ typedef int64_t vector_i64 __attribute__((vector_size(16)));
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_ps_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_ps(x)
 #define GREATEST_OF(x) _mm512_reduce_max_ps(x)
-CT__INLINE void scale_f32(float *y, const N *n)
+CT__INLINE void scale_f32(float *p, const N *n)
 {
-    STORE(y, _mm512_scalef_ps(LOAD(y), LOAD(n)));
+    STORE(p, _mm512_scalef_ps(SPREAD(1) + LOAD(p), LOAD(n)));
 }
 #define SCALES
 #elif defined __AVX2__ && defined __FMA__
@@ -153,9 +153,9 @@ CT__INLINE void scale_f32(float *y, const N *n)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_pd_mask(x, SPREAD(0), _CMP_EQ_OQ))
 #define SUM_OF(x) _mm512_reduce_add_pd(x)
 #define GREATEST_OF(x) _mm512_reduce_max_pd(x)
-CT__INLINE void scale_f64(double *y, const N *n)
+CT__INLINE void scale_f64(double *p, const N *n)
 {
-    STORE(y, _mm512_scalef_pd(LOAD(y), LOAD(n)));
+    STORE(p, _mm512_scalef_pd(SPREAD(1) + LOAD(p), LOAD(n)));
 }
 #define SCALES
 #elif defined __AVX2__ && defined __FMA__

@@ -4,7 +4,7 @@
  *     T, HUGE, SUFFIX        the type, its largest finite value, its name in functions (f32)
  *     EXP_LEAST, EXP_MOST    e^x is 0 below the one, and finite up to the other
  *     EXP_PARTS(x), EXPONENT, N          e^x = (1 + .p) 2^n for x between, the member that says n, and its type
- *     scale(y, n)            LANES of y times 2^n, in place
+ *     scale(p, n)            LANES of (1 + p) 2^n, in place
  *     V, LANES               a vector of T
  *     SPREAD, LOAD, STORE    one value in all lanes; to and from any address
  *     STREAM                 to an address of whole vectors, past the caches
@@ -90,10 +90,10 @@ static inline T NAME(greatest_of)(V x)
 #endif
 
 #ifndef SCALES
-CT__INLINE void NAME(scale)(T *y, const N *n)
+CT__INLINE void NAME(scale)(T *p, const N *n)
 {
 #pragma omp simd
-    for (int k = 0; k < LANES; k++) y[k] = NAME(ct__scale)(y[k], n[k]);
+    for (int k = 0; k < LANES; k++) p[k] = NAME(ct__scale)(p[k], n[k]);
 }
 #endif
 
@@ -109,7 +109,7 @@ CT__INLINE V NAME(exps_of)(V x, bool but_1)
 #pragma omp simd
     for (int k = 0; k < LANES; k++) {
         const T least = a[k] < EXP_LEAST ? 0 : a[k];
-        y[k] = 1 + EXP_PARTS(least).p;
+        y[k] = EXP_PARTS(least).p;
         n[k] = EXP_PARTS(least).EXPONENT;
     }
     NAME(scale)(y, n);

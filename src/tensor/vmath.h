@@ -137,26 +137,15 @@ CT__INLINE double ct__mul_error_f64(double a, double b, double p)
 CT__INLINE float ct__pow2_f32(uint32_t m) { return ct__from_bits_f32(m << 23); }
 CT__INLINE double ct__pow2_f64(uint64_t m) { return ct__from_bits_f64(m << 52); }
 
-/* x 2^n for results that may be subnormal or infinite, m = n + 254 (2046) from 0 to 508 (4092): two factors, of which only the last one
-   rounds. */
-CT__INLINE float ct__scale_f32(float x, uint32_t m)
-{
-    uint32_t h = m >> 1;
-    return x * ct__pow2_f32(h) * ct__pow2_f32(m - h);
-}
-CT__INLINE double ct__scale_f64(double x, uint64_t m)
-{
-    uint64_t h = m >> 1;
-    return x * ct__pow2_f64(h) * ct__pow2_f64(m - h);
-}
-/* (1 + p) 2^n, to the same bits. */
-CT__INLINE float ct__scale_1_and_f32(float p, uint32_t m)
+/* (1 + p) 2^n for results that may be subnormal or infinite, m = n + 254 (2046) from 0 to 508 (4092): two factors, of which only the last
+   one rounds what 1 + p rounds to. */
+CT__INLINE float ct__scale_f32(float p, uint32_t m)
 {
     uint32_t h = m >> 1;
     float s = ct__pow2_f32(h);
     return CT__FMA(p, s, s) * ct__pow2_f32(m - h);
 }
-CT__INLINE double ct__scale_1_and_f64(double p, uint64_t m)
+CT__INLINE double ct__scale_f64(double p, uint64_t m)
 {
     uint64_t h = m >> 1;
     double s = ct__pow2_f64(h);
@@ -238,16 +227,16 @@ CT__INLINE double ct__hypot_f64(double x, double y)
 typedef struct { float p, n; uint32_t m; } ct__exp_parts_f32;   /* m: n + bias in the low 9 bits */
 typedef struct { double p, n; uint64_t m; } ct__exp_parts_f64; /* in the low 12 */
 
+/* t = n + magic, which is CT__MAGIC and a bias. */
+CT__INLINE float ct__by_ln2_f32(float x, float magic) { return CT__FMA(x, 0x1.715476p+0f, magic); } /* |x| <= 2^9 */
+CT__INLINE double ct__by_ln2_f64(double x, double magic) { return CT__FMA(x, 0x1.71547652b82fep+0, magic); } /* |x| <= 2^11 */
+CT__INLINE double ct__less_ln2_f64(double x, double n) { return CT__FMA(n, -0x1.ef35793c76730p-45, CT__FMA(n, -0x1.62e42fefa3800p-1, x)); }
+
 CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_r_f32(float r, float n, float t)
 {
     float z = r * r, e = CT__FMA(r, CT__POLY1(z, 0x1.5554aep-3f, 0x1.12288p-7f), CT__POLY2(z, 0x1p-1f, 0x1.555488p-5f,
         0x1.6d97fap-10f));
     return (ct__exp_parts_f32){CT__FMA(z, e, r), n, ct__bits_f32(t)};
-}
-CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_f32(float x, float bias) /* |x| <= 2^9 */
-{
-    float magic = CT__MAGIC_F32 + bias, t = CT__FMA(x, 0x1.715476p+0f, magic), n = t - magic;
-    return ct__exp_parts_of_r_f32(CT__FMA(n, -0x1.7f7d1cp-20f, CT__FMA(n, -0x1.62e4p-1f, x)), n, t);
 }
 CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_r_f64(double r, double n, double t)
 {
@@ -256,25 +245,29 @@ CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_r_f64(double r, double n, double t
         0x1.6c16c17eda46ap-10, 0x1.a019a774d3fbdp-16, 0x1.28a1d96f6f4acp-22));
     return (ct__exp_parts_f64){CT__FMA(z, e, r), n, ct__bits_f64(t)};
 }
-CT__INLINE double ct__less_ln2_f64(double x, double n) { return CT__FMA(n, -0x1.ef35793c76730p-45, CT__FMA(n, -0x1.62e42fefa3800p-1, x)); }
-CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_f64(double x, double bias) /* |x| <= 2^11 */
+CT__INLINE ct__exp_parts_f32 ct__exp_parts_of_f32(float x, float bias)
 {
-    double magic = CT__MAGIC_F64 + bias, t = CT__FMA(x, 0x1.71547652b82fep+0, magic), n = t - magic;
+    float magic = CT__MAGIC_F32 + bias, t = ct__by_ln2_f32(x, magic), n = t - magic;
+    return ct__exp_parts_of_r_f32(CT__FMA(n, -0x1.7f7d1cp-20f, CT__FMA(n, -0x1.62e4p-1f, x)), n, t);
+}
+CT__INLINE ct__exp_parts_f64 ct__exp_parts_of_f64(double x, double bias)
+{
+    double magic = CT__MAGIC_F64 + bias, t = ct__by_ln2_f64(x, magic), n = t - magic;
     return ct__exp_parts_of_r_f64(ct__less_ln2_f64(x, n), n, t);
 }
 
 /* exp: the parts put together; x is clamped where the result has long been 0 or inf. ulp 1.1 / 1.0 */
 CT__INLINE float ct__exp_f32(float x)
 {
-    float end = ct__with_sign_f32(104.0f, x), d = ct__abs_f32(x) > 104.0f ? end : x;
-    ct__exp_parts_f32 e = ct__exp_parts_of_f32(d, 254.0f);
-    return ct__scale_1_and_f32(e.p, e.m);
+    float end = ct__with_sign_f32(104.0f, x), c = ct__abs_f32(x) > 104.0f ? end : x;
+    ct__exp_parts_f32 e = ct__exp_parts_of_f32(c, 254.0f);
+    return ct__scale_f32(e.p, e.m);
 }
 CT__INLINE double ct__exp_f64(double x)
 {
-    double end = ct__with_sign_f64(746.0, x), d = ct__abs_f64(x) > 746.0 ? end : x;
-    ct__exp_parts_f64 e = ct__exp_parts_of_f64(d, 2046.0);
-    return ct__scale_1_and_f64(e.p, e.m);
+    double end = ct__with_sign_f64(746.0, x), c = ct__abs_f64(x) > 746.0 ? end : x;
+    ct__exp_parts_f64 e = ct__exp_parts_of_f64(c, 2046.0);
+    return ct__scale_f64(e.p, e.m);
 }
 
 /* expm1 = 2^n p + (2^n - 1), computed at half size because 2^n may be one past the range; n = 0 is p itself, which
@@ -552,7 +545,7 @@ CT__INLINE float ct__pow_f32(float x, float y)
     double w = b * l;
     w = w > 200.0 ? 200.0 : w;
     w = w < -200.0 ? -200.0 : w;
-    double t = CT__FMA(w, 0x1.71547652b82fep+0, CT__MAGIC_F64 + 1023.0), n = t - (CT__MAGIC_F64 + 1023.0);
+    double magic = CT__MAGIC_F64 + 1023.0, t = ct__by_ln2_f64(w, magic), n = t - magic;
     double r = CT__FMA(n, -0x1.62e42fefa39efp-1, w);
     double e = CT__POLY5(r, 0x1.00000028194d7p-1, 0x1.555555896c9f1p-3, 0x1.5554ad3307b3p-5, 0x1.11108f1db958cp-7,
         0x1.6d752c81c7d4fp-10, 0x1.a1a201605a7eep-13);
@@ -589,10 +582,9 @@ CT__INLINE double ct__pow_f64(double x, double y)
     wl = ct__abs_f64(w) < 800.0 ? wl : 0.0;
     w = w > 710.0 ? 710.0 : w;
     w = w < -746.0 ? -746.0 : w;
-    double magic = CT__MAGIC_F64 + 2046.0;
-    t = CT__FMA(w, 0x1.71547652b82fep+0, magic);
-    ct__exp_parts_f64 e = ct__exp_parts_of_r_f64(ct__less_ln2_f64(w, t - magic) + wl, t - magic, t);
-    return ct__pow_ends_f64(x, y, ct__scale_1_and_f64(e.p, e.m));
+    double magic = CT__MAGIC_F64 + 2046.0, v = ct__by_ln2_f64(w, magic), n = v - magic;
+    ct__exp_parts_f64 e = ct__exp_parts_of_r_f64(ct__less_ln2_f64(w, n) + wl, n, v);
+    return ct__pow_ends_f64(x, y, ct__scale_f64(e.p, e.m));
 }
 
 /* ---- The error function ----------------------------------------------------------------------------------------- */
@@ -605,7 +597,7 @@ CT__INLINE float ct__erf_f32(float x)
     float a = ct__abs_f32(x), c = a > 4.0f ? 4.0f : a, z = c * c;
     float s = CT__FMA(c, CT__POLY3(z, 0x1.45f2fap-1f, -0x1.39cdc6p-6f, 0x1.b50054p-10f, 0x1.ed6c6p-14f), CT__POLY4(z,
         0x1.06eba8p-3f, 0x1.a4fa5ep-4f, -0x1.50600cp-13f, -0x1.4bc9eep-11f, -0x1.3696bap-17f));
-    float w = CT__FMA(-c, s, -c), magic = CT__MAGIC_F32 + 127.0f, t = CT__FMA(w, 0x1.715476p+0f, magic), n = t - magic;
+    float w = CT__FMA(-c, s, -c), magic = CT__MAGIC_F32 + 127.0f, t = ct__by_ln2_f32(w, magic), n = t - magic;
     ct__exp_parts_f32 e = ct__exp_parts_of_r_f32(CT__FMA(n, -0x1.62e43p-1f, w), n, t); /* the error of ln 2 vanishes: 2^n is small */
     float q = ct__pow2_f32(e.m);
     return ct__from_bits_f32(ct__bits_f32(CT__FMA(-q, e.p, 1.0f - q)) | (ct__bits_f32(x) & CT__SIGN_F32));
