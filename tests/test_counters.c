@@ -104,7 +104,7 @@ static passes passes_of(const net_row *r)
         p.elements += hidden * (SLOPE + (r->tanh ? TANH : 0)) * r->batch * out;
     }
     if (r->binary) p.elements += r->batch * classes * (3 + 1 + 5); /* z; x, t. z. gx; g, x, t, z */
-    else p.elements += r->batch * ((1 + classes + wide) + 1 + (2 * classes + wide + 1)); /* z; x, t. z. gx; x, t, z */
+    else p.elements += r->batch * ((1 + 2 * classes + wide) + 1 + 2 * classes); /* z, slope; x, t. z. gx; slope */
     p.elements += parameters * (r->adam ? 7 : 3); /* p, m and v twice, g; or p twice, g */
     return p;
 }

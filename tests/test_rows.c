@@ -353,6 +353,32 @@ static void cross_entropy_of_every_kind_of_index(void **state)
     assert_true(isnan(ct_item(ct_softmax_cross_entropy_mean(ct_zeros(ct_shape(0, 3), CT_F32), ct_zeros(ct_shape(0), CT_I64)))));
 }
 
+/* What the way back needs is made where there is one, and becomes the gradient in a sweep that is the last. */
+static void cross_entropy_keeps_one_tensor(void **state)
+{
+    (void)state;
+    enum { MANY = 130, N = 300, BYTES = MANY * N * 4 };
+    ct_tensor *x = rows_of(MANY, N, CT_F32), *t = labels(0, MANY, N), *mean, *last;
+    ct_memory_reset_peak();
+    const int64_t before = ct_memory().bytes;
+    ct_free(ct_softmax_cross_entropy_mean(x, t));
+    assert_true(ct_memory().peak_bytes < before + BYTES);
+    assert_true(ct_requires_grad(x, true) && (mean = ct_softmax_cross_entropy_mean(x, t)));
+    assert_in_range(ct_memory().bytes, before + BYTES, before + BYTES + BYTES / 2);
+    const int64_t kept = ct_memory().bytes;
+    ct_tensor *one = ct_full(ct_shape(), 1, CT_F32);
+    const int scope = ct_scope_begin();
+    assert_true(same_bits(gradient(mean, x, one, false), gradient(mean, x, one, false)));
+    ct_scope_end(scope);
+    ct_memory_reset_peak();
+    assert_true(ct_grad(&mean, NULL, 1, &x, 1, &last, (ct_grad_options){.retain_graph = false}));
+    assert_true(ct_memory().peak_bytes < kept + BYTES / 2);
+    mean = ct_softmax_cross_entropy_mean(x, t);
+    ct_tensor *first = gradient(mean, x, one, false);
+    assert_true(ct_backward(mean));
+    assert_true(same_bits(first, last) && same_bits(ct_grad_of(x), last));
+}
+
 /* ---- bits --------------------------------------------------------------------------------------------- */
 
 /* y and the gradient of x, of the rows from .. to-1. */
@@ -385,7 +411,7 @@ static void a_row_is_the_same_everywhere(void **state)
     }
 }
 
-/* The mean's way back takes short rows together; they are what they are one by one, with their share of the cotangent. */
+/* Each with its share of the cotangent. */
 static void the_mean_derives_each_row_as_such(void **state)
 {
     (void)state;
@@ -465,6 +491,7 @@ int main(void)
         row_test(layer_norm_gradients_of_many_rows),
         row_test(large_layer_norms_are_those_of_their_rows),
         row_test(cross_entropy_of_every_kind_of_index),
+        row_test(cross_entropy_keeps_one_tensor),
         row_test(the_mean_derives_each_row_as_such),
         row_test(a_row_is_the_same_everywhere),
         row_test(threads_change_no_bit),

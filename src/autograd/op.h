@@ -39,6 +39,7 @@ typedef struct ct_call {
     int index;                /* in a rule: the input it is for */
     ct_dtype dtype;           /* of the first output */
     bool over;                /* in a fused rule: nobody needs g[0] behind it (ct__spent) */
+    bool last;                /* in a rule: what the node kept goes when it is done (ct__kept_spent) */
     const ct_shape *in_shapes; /* in a rule, with KEEP_SHAPES */
     const ct_shape *out_shapes; /* in a rule of an operation with several outputs */
     ct_shape shape[CT__MAX_OUTPUTS]; /* written by .shape */
@@ -128,6 +129,9 @@ const char *ct__op_title(const ct_op *op);
 
 /* In a fused rule: may g[0] be written over? A captured step holds it, but knows that nobody reads it later. */
 static inline bool ct__spent(const ct_call *c, const ct_tensor *g) { return c->over || ct__exclusive(g); }
+
+/* May output i, which the node kept, be written over? Whoever does so calls ct__bump: should the sweep fail, a later one is told. */
+static inline bool ct__kept_spent(const ct_call *c, int i) { return c->last && ct__exclusive(c->out[i]); }
 
 /* The shape of input i, kept (KEEP_X ..., KEEP_SHAPES) or present. */
 ct_shape ct__in_shape(const ct_call *c, int i);

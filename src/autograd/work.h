@@ -114,6 +114,7 @@ static inline bool ct__rebuild_call(const ct__tour *t, ct__node *n, ct_call *c, 
     c->params = n->params;
     c->index = 0;
     c->over = false;
+    c->last = !t->options.retain_graph;
     c->dtype = n->dtype;
     c->in_shapes = n->in_shapes;
     c->out_shapes = n->out_shapes;

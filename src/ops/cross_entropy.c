@@ -3,25 +3,31 @@
  *
  * z_r = log sum_c e^x_rc - x_rt.  dz_r = <softmax(x_r) - 1_t, dx_r>,  so gx_rc = g_r (softmax(x)_rc - [c = t]).
  *
- * The mean is an operation of its own, so that a training step pays for one operation and one node, not two. It keeps z, which
- * spares the way back the sums of the exponentials.
+ * The mean is an operation of its own, so that a training step pays for one operation and one node, not two.
+ *
+ * Exponentials are most of the work, so the way back has none: where there is a way back, a second output keeps softmax(x) - 1_t.
  */
 #include "ops/reduce.h"
 
 #include <inttypes.h>
 
-/* Output k is [..] of x [.., classes]. */
-static void rows_shape(ct_call *c, int k)
+/* Of the second output: as x, or of no elements. */
+static void kept_shape(ct_call *c)
 {
     const ct_tensor *x = c->in[0];
-    c->shape[k].rank = x->rank - 1;
-    for (int i = 0; i + 1 < x->rank; i++) c->shape[k].dim[i] = x->dim[i];
-    c->dtypes[k] = (ct_dtype)x->dtype;
+    if (ct__needs_grad(x)) c->shape[1] = ct__shape(x);
+    else c->shape[1] = (ct_shape){.rank = 1};
+    c->dtypes[1] = (ct_dtype)x->dtype;
 }
 
+/* [..] of x [.., classes] */
 static bool shape(ct_call *c)
 {
-    rows_shape(c, 0);
+    const ct_tensor *x = c->in[0];
+    c->shape[0].rank = x->rank - 1;
+    for (int i = 0; i + 1 < x->rank; i++) c->shape[0].dim[i] = x->dim[i];
+    c->dtypes[0] = (ct_dtype)x->dtype;
+    kept_shape(c);
     return true;
 }
 
@@ -82,50 +88,46 @@ static classes classes_for(const ct_call *call)
 /* ---- by rows ---- */
 
 /* z from x and the classes. */
-static bool rows_forward(const ct_call *c, ct_tensor *z)
+static bool rows_forward(const ct_call *c, char *z)
 {
-    const ct_tensor *x = c->in[0];
-    const int64_t n = classes_of(x), wide = c->dtype == CT_F32 ? 2 : 1;
-    if (z->count == 0) return true;
+    const ct_tensor *x = c->in[0], *kept = c->out[1];
+    const int64_t n = classes_of(x), wide = c->dtype == CT_F32 ? 2 : 1, rows = c->in[1]->count;
+    if (rows == 0) return true;
     const classes t = classes_for(c);
-    ct_tensor *rows = t.of ? ct__rows_of(c->op->impl, x, 1u << (x->rank - 1)) : NULL;
-    if (!rows) return classes_back(&t), false;
-    ct__run_rows(&(ct__row_job){CT__CROSS_ENTROPY, c->dtype, z->count, n, 3,
-                                {z->data, rows->data, (char *)(uintptr_t)(const void *)t.of}, {1, n, wide}, {0}});
-    ct__release(rows);
+    ct_tensor *x_rows = t.of ? ct__rows_of(c->op->impl, x, 1u << (x->rank - 1)) : NULL;
+    if (!x_rows) return classes_back(&t), false;
+    const bool keeps = kept->count > 0;
+    ct__run_rows(&(ct__row_job){CT__CROSS_ENTROPY, c->dtype, rows, n, 4,
+                                {z, x_rows->data, (char *)(uintptr_t)(const void *)t.of, keeps ? kept->data : NULL},
+                                {1, n, wide, keeps ? n : 0}, {0}});
+    ct__release(x_rows);
     classes_back(&t);
     return true;
 }
 
-/* gx from z and what stands at g: a number for each row, or one for all. */
-static ct_tensor *rows_back(const ct_call *c, const ct_tensor *z, char *g, bool one)
+/* gx = g (softmax(x) - 1_t), over the latter where nobody needs that; at g a number for each row, or one for all. */
+static ct_tensor *rows_back(const ct_call *c, char *g, bool one)
 {
     const ct_tensor *x = c->in[0];
-    const int64_t n = classes_of(x), wide = c->dtype == CT_F32 ? 2 : 1;
-    const char *title = c->op->impl;
-    ct_tensor *gx = ct__tensor_like(title, x, c->dtype);
+    ct_tensor *slope = c->out[1], *gx = ct__kept_spent(c, 1) ? ct__retain(slope) : ct__tensor_like(c->op->impl, x, c->dtype);
     if (!gx || x->count == 0) return gx;
-    const classes t = classes_for(c);
-    ct_tensor *rows = t.of ? ct__rows_of(title, x, 1u << (x->rank - 1)) : NULL;
-    if (!rows) return classes_back(&t), NULL;
+    const int64_t n = classes_of(x);
     int64_t step = one ? 0 : 1;
-    ct__run_rows(&(ct__row_job){CT__CROSS_ENTROPY_VJP, c->dtype, z->count, n, 6,
-                                {gx->data, rows->data, (char *)(uintptr_t)(const void *)t.of, z->data, g, (char *)&step},
-                                {n, n, wide, 1, step, 0}, {0}});
-    ct__release(rows);
-    classes_back(&t);
+    ct__run_rows(&(ct__row_job){CT__ROWS_SCALED, c->dtype, c->in[1]->count, n, 4, {gx->data, slope->data, g, (char *)&step},
+                                {n, n, step, 0}, {0}});
+    if (gx == slope) ct__bump(slope);
     return gx;
 }
 
 /* ---- of each row ---- */
 
-static bool forward(const ct_call *c) { return rows_forward(c, c->out[0]); }
+static bool forward(const ct_call *c) { return rows_forward(c, c->out[0]->data); }
 
 static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
     if (!need[0]) return true;
     ct_tensor *given = ct_contiguous(g[0]);
-    gx[0] = given ? rows_back(c, c->out[0], given->data, false) : NULL;
+    gx[0] = given ? rows_back(c, given->data, false) : NULL;
     return gx[0] != NULL;
 }
 
@@ -138,39 +140,47 @@ static ct_tensor *slope(const ct_call *c)
 
 /* Checked: softmax_cross_entropy, all samples */
 static ct_tensor *vjp(const ct_call *c, ct_tensor *const *g) { return ct_mul(ct_unsqueeze(g[0], -1), slope(c)); }
-static ct_tensor *jvp(const ct_call *c, ct_tensor *dx) { return ct_sum(ct_mul(dx, slope(c)), ct_axes(-1), false); }
+static bool jvp(const ct_call *c, ct_tensor *const *dx, ct_tensor **dy)
+{
+    dy[0] = ct_sum(ct_mul(dx[0], slope(c)), ct_axes(-1), false);
+    return dy[0] != NULL;
+}
 
 const ct_op ct__op_softmax_cross_entropy = {
-    .name = "softmax_cross_entropy", .inputs = 2, .keeps = KEEP_X | KEEP_Y | KEEP_Z, .shape = shape, .forward = forward,
-    .vjp = {vjp, ct__vjp_none}, .jvp = {jvp, ct__jvp_none}, .fused = fused, .impl = "ct_softmax_cross_entropy",
-    .doc = "log sum e^x - x_index of each row"};
+    .name = "softmax_cross_entropy", .inputs = 2, .outputs = 2, .saved = 1, .keeps = KEEP_X | KEEP_Y | KEEP_Z, .keep_outputs = 2,
+    .shape = shape, .forward = forward, .vjp = {vjp, ct__vjp_none}, .jvp_all = jvp, .fused = fused,
+    .impl = "ct_softmax_cross_entropy", .doc = "log sum e^x - x_index of each row"};
 
-/* ---- the mean over rows: y = sum_r z_r / rows; the second output is z, for the way back ---- */
+/* ---- the mean over rows: y = sum_r z_r / rows ---- */
 
 static bool mean_shape(ct_call *c)
 {
     c->shape[0].rank = 0;
     c->dtypes[0] = (ct_dtype)c->in[0]->dtype;
-    rows_shape(c, 1);
+    kept_shape(c);
     return true;
 }
 
 static bool mean_forward(const ct_call *c)
 {
-    const ct_tensor *z = c->out[1];
+    const int64_t rows = c->in[1]->count;
+    const size_t bytes = (size_t)rows * (c->dtype == CT_F32 ? 4 : 8);
+    char *z = ct__pool_get(bytes);
+    if (!z) return ct__fail_memory(c->op->impl, bytes);
+    const ct_tensor all = {.dtype = (uint8_t)c->dtype, .rank = 1, .dim = {rows}, .stride = {1}, .count = rows, .data = z, .dense = true};
     double sum;
-    if (!rows_forward(c, c->out[1])) return false;
-    if (!ct__reduce(c->op->impl, CT__SUM_WIDE, z, (1u << z->rank) - 1, NULL, 1, &sum)) return false;
-    ct__store(c->out[0]->data, c->dtype, sum / (double)z->count);
-    return true;
+    const bool ok = rows_forward(c, z) && ct__reduce(c->op->impl, CT__SUM_WIDE, &all, 1, NULL, 1, &sum);
+    if (ok) ct__store(c->out[0]->data, c->dtype, sum / (double)rows);
+    ct__pool_put(z, bytes);
+    return ok;
 }
 
 static bool mean_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
     _Alignas(double) char each[sizeof(double)];
     if (!need[0]) return true;
-    ct__store(each, c->dtype, ct__load(g[0]->data, c->dtype) / (double)c->out[1]->count);
-    gx[0] = rows_back(c, c->out[1], each, true);
+    ct__store(each, c->dtype, ct__load(g[0]->data, c->dtype) / (double)c->in[1]->count);
+    gx[0] = rows_back(c, each, true);
     return gx[0] != NULL;
 }
 

@@ -22,13 +22,14 @@ ct__row_kernel ct__row_kernel_of(ct__row_function function, ct_dtype dtype)
     return kernels_now()->of[function][dtype == CT_F64];
 }
 
-/* Elements, each of which costs an exponential or a division; but those of a dot product do not. */
+/* Elements, each of which costs an exponential or a division; but those of a product do not. */
 enum { ROW_PART = 1 << 13, ROW_PARALLEL = 1 << 15 };
 
 static bool is_short(const ct__row_job *job)
 {
     const int64_t elements = job->rows * job->n;
-    return elements < ROW_PARALLEL || (job->function == CT__ROW_DOT && ct__is_short(elements));
+    const bool light = job->function == CT__ROW_DOT || job->function == CT__ROWS_SCALED;
+    return elements < ROW_PARALLEL || (light && ct__is_short(elements));
 }
 
 typedef struct row_work {

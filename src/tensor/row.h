@@ -19,8 +19,9 @@ typedef enum ct__row_function {
     CT__SOFTMAX_VJP,     /* s, g:       s (g - <s, g>) */
     CT__LOG_SOFTMAX_VJP, /* y, g:       g - e^y sum g */
     CT__LOGSUMEXP_VJP,   /* x, y, g:    g e^(x - y); y and g are [rows] */
-    CT__CROSS_ENTROPY,     /* x, t:       log sum e^x - x_t; the result and t, which are i64, are [rows] */
-    CT__CROSS_ENTROPY_VJP, /* x, t, z, g, step: g (softmax(x)_i - [i = t]); t, z and g are [rows], g where the i64 step is 1 */
+    CT__CROSS_ENTROPY,   /* x, t, u: log sum e^x - x_t; the result and t, which are i64, are [rows]. u becomes the slope
+                          * softmax(x)_i - [i = t], unless it is NULL */
+    CT__ROWS_SCALED,     /* x, c, step: c_k x_k; c is [rows], or one where the i64 step is 0, not 1 */
     CT__LAYER_NORM,     /* x, gamma, beta, eps, far: (x - mean) / sqrt(variance + eps) gamma + beta; gamma and beta are [n], eps one; past
                          * the caches where the i64 far is 1: rows are whole lines then */
     CT__LAYER_NORM_VJP, /* x, g, gamma, eps, ggamma, gbeta, far: gx, unless p[0] is NULL; adds to ggamma and gbeta */

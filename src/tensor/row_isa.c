@@ -6,7 +6,7 @@
  */
 #include "tensor/row.h"
 #include "tensor/stream.h"
-#include "tensor/transpose.h" /* UNROLL */
+#include "tensor/transpose.h"
 #include "tensor/vmath.h"
 
 #include <float.h>
@@ -90,6 +90,7 @@ typedef int64_t vector_i64 __attribute__((vector_size(16)));
 #define GREATER(a, b) _mm512_max_ps(a, b)
 #define LESSER(a, b) _mm512_min_ps(a, b)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_ps_mask(x, SPREAD(0), _CMP_EQ_OQ))
+#define IF_EQUAL(a, b, x, y) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), y, x)
 #define SUM_OF(x) _mm512_reduce_add_ps(x)
 #define GREATEST_OF(x) _mm512_reduce_max_ps(x)
 CT__INLINE void scale_f32(float *p, const N *n)
@@ -110,6 +111,7 @@ CT__INLINE void scale_f32(float *p, const N *n)
 #define GREATER(a, b) _mm256_max_ps(a, b)
 #define LESSER(a, b) _mm256_min_ps(a, b)
 #define ZEROS(x) __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, SPREAD(0), _CMP_EQ_OQ)))
+#define IF_EQUAL(a, b, x, y) _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_EQ_OQ))
 #define SUM_OF(x) sum_lanes_f32(x)
 #define GREATEST_OF(x) max_lanes_f32(x)
 #else
@@ -117,6 +119,7 @@ CT__INLINE void scale_f32(float *p, const N *n)
 #define LANES 4
 #define GREATER(a, b) PICK(vector_f32, vector_i32, (a) > (b), a, b)
 #define LESSER(a, b) PICK(vector_f32, vector_i32, (a) < (b), a, b)
+#define IF_EQUAL(a, b, x, y) PICK(vector_f32, vector_i32, (a) == (b), x, y)
 #define ZEROS(x) NAME(zeros)((x) == SPREAD(0))
 #define M vector_i32
 #endif
@@ -151,6 +154,7 @@ CT__INLINE void scale_f32(float *p, const N *n)
 #define GREATER(a, b) _mm512_max_pd(a, b)
 #define LESSER(a, b) _mm512_min_pd(a, b)
 #define ZEROS(x) __builtin_popcount(_mm512_cmp_pd_mask(x, SPREAD(0), _CMP_EQ_OQ))
+#define IF_EQUAL(a, b, x, y) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ), y, x)
 #define SUM_OF(x) _mm512_reduce_add_pd(x)
 #define GREATEST_OF(x) _mm512_reduce_max_pd(x)
 CT__INLINE void scale_f64(double *p, const N *n)
@@ -171,6 +175,7 @@ CT__INLINE void scale_f64(double *p, const N *n)
 #define GREATER(a, b) _mm256_max_pd(a, b)
 #define LESSER(a, b) _mm256_min_pd(a, b)
 #define ZEROS(x) __builtin_popcount((unsigned)_mm256_movemask_pd(_mm256_cmp_pd(x, SPREAD(0), _CMP_EQ_OQ)))
+#define IF_EQUAL(a, b, x, y) _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_EQ_OQ))
 #define SUM_OF(x) sum_lanes_f64(x)
 #define GREATEST_OF(x) max_lanes_f64(x)
 #else
@@ -178,6 +183,7 @@ CT__INLINE void scale_f64(double *p, const N *n)
 #define LANES 2
 #define GREATER(a, b) PICK(vector_f64, vector_i64, (a) > (b), a, b)
 #define LESSER(a, b) PICK(vector_f64, vector_i64, (a) < (b), a, b)
+#define IF_EQUAL(a, b, x, y) PICK(vector_f64, vector_i64, (a) == (b), x, y)
 #define ZEROS(x) NAME(zeros)((x) == SPREAD(0))
 #define M vector_i64
 #endif
@@ -291,7 +297,7 @@ const ct__row_kernels CT__CONCAT(ct__row_kernels_, CT__ISA) = {
            [CT__LOG_SOFTMAX_VJP] = ROW(log_softmax_vjp),
            [CT__LOGSUMEXP_VJP] = ROW(logsumexp_vjp),
            [CT__CROSS_ENTROPY] = ROW(cross_entropy),
-           [CT__CROSS_ENTROPY_VJP] = ROW(cross_entropy_vjp),
+           [CT__ROWS_SCALED] = ROW(rows_scaled),
            [CT__LAYER_NORM] = ROW(layer_norm),
            [CT__LAYER_NORM_VJP] = ROW(layer_norm_vjp),
            [CT__ROW_ADD] = ROW(add_row),

@@ -12,6 +12,7 @@
  *     MADD(a, b, c)          a b + c
  *     GREATER, LESSER(a, b)  b where one of them is NaN
  *     ZEROS(x)               how many lanes are 0
+ *     IF_EQUAL(a, b, x, y)   x where a = b, else y
  *     SUM_OF, GREATEST_OF(x) over its lanes; the latter of a vector without NaN
  *
  * A row is read from cache a few times and nothing is stored in between. Its sums run in lanes that are joined at its end, so an
@@ -21,6 +22,7 @@
 #define NAME(part) CT__CONCAT(part##_, SUFFIX)
 #define CHUNK (64 * LANES) /* elements that are summed before pairs are formed */
 #define HALVES(n) (((n) / 2 + CHUNK - 1) / CHUNK * CHUNK)
+#define SHORT (2 * LANES) /* rows up to this are worked on many at once */
 
 /* Each vector of a row of n elements: `i` is its first element, `m` how many of its lanes belong to the row. Two loops, so that
  * the first one needs no masks. */
@@ -69,6 +71,16 @@ static inline V NAME(load)(const T *p, int n, T fill)
     return x;
 }
 static inline void NAME(store)(T *p, V x, int n) { memcpy(p, &x, (size_t)n * sizeof *p); }
+static inline void NAME(transpose)(V *r)
+{
+    for (int k = 1; k < LANES; k++) {
+        for (int j = 0; j < k; j++) {
+            const T x = r[k][j];
+            r[k][j] = r[j][k];
+            r[j][k] = x;
+        }
+    }
+}
 static inline int NAME(zeros)(M mask)
 {
     int count = 0;
@@ -137,16 +149,6 @@ static APART void NAME(log1p_all)(T *l, int64_t n)
         for (int k = 0; k < LANES; k++) l[k] = NAME(ct__log1p)(l[k]);
     }
 }
-/* l_k = e^-l_k - 1, likewise */
-static APART void NAME(expm1_of_minus_all)(T *l, int64_t n)
-{
-#pragma GCC unroll 1
-    for (T *end = l + n; l < end; l += LANES) {
-#pragma omp simd
-        for (int k = 0; k < LANES; k++) l[k] = NAME(ct__expm1)(-l[k]);
-    }
-}
-
 /* x / y, given 1 / y: rounded right but for rare cases. */
 static inline V NAME(quotient)(V x, V y, V inverse)
 {
@@ -209,56 +211,47 @@ static T NAME(dot)(const T *a, const T *b, int64_t n)
     return SUM_OF_4(s);
 }
 
-/* The sum of e^d over d = x - top other than 0; adds to *tops how many are 0. Long rows in blocks that are combined in pairs. */
-static APART T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops)
+/* The sum of e^d over d = x - top other than 0; adds to *tops how many are 0. The terms go to u, unless that is NULL. Long rows in blocks
+ * that are combined in pairs. */
+static APART T NAME(rest)(const T *x, int64_t n, T top, int64_t *tops, T *u)
 {
     if (n > CHUNK) {
-        const T left = NAME(rest)(x, HALVES(n), top, tops);
-        return left + NAME(rest)(x + HALVES(n), n - HALVES(n), top, tops);
+        const T left = NAME(rest)(x, HALVES(n), top, tops, u);
+        return left + NAME(rest)(x + HALVES(n), n - HALVES(n), top, tops, u ? u + HALVES(n) : NULL);
     }
     const V most = SPREAD(top);
-    V sum = SPREAD(0), d;
+    V sum = SPREAD(0), d, e;
     int zeros = 0;
-    EACH(n, (d = LOAD(x + i) - most, zeros += ZEROS(d), sum = sum + NAME(exps_but_1)(d)),
-         (d = LOAD_SOME(x + i, m, -(T)INFINITY) - most, zeros += ZEROS(d), sum = sum + NAME(exps_but_1_of_last)(d)));
+    EACH(n, (d = LOAD(x + i) - most, zeros += ZEROS(d), e = NAME(exps_but_1)(d), u ? STORE(u + i, e) : (void)0, sum = sum + e),
+         (d = LOAD_SOME(x + i, m, -(T)INFINITY) - most, zeros += ZEROS(d), e = NAME(exps_but_1_of_last)(d),
+          u ? STORE_SOME(u + i, e, m) : (void)0, sum = sum + e));
     *tops += zeros;
     return SUM_OF(sum);
 }
 
-/* s_k = the sum of e^d over d = x - x_t other than 0, and how many but one are 0, of m <= CT__ROWS_GROUP rows of n <= LANES with the
- * targets t; or with their maxima in place of x_t, for t NULL, which go to `top`. Exponentials are most of the work, and whole vectors of
- * them the least: so the rows' d stand in line, whose ends the next rows come over. */
-static APART void NAME(rests_of_short)(const T *x, int64_t m, int64_t n, const int64_t *t, T *top, T *s)
+/* top_k and s_k = the sum of e^d over d = x - top other than 0, and how many but one are 0, of m <= CT__ROWS_GROUP rows. Exponentials are
+ * most of the work of short rows, and whole vectors of them the least: so these rows' d stand in line, whose ends the next rows come over. */
+static APART void NAME(rests)(const T *x, int64_t m, int64_t n, T *top, T *s)
 {
     T d[CT__ROWS_GROUP * LANES + LANES];
-    for (int64_t k = 0; k < m; k++) {
-        const T *at = x + k * n;
-        const V row = LOAD_SOME(at, (int)n, -(T)INFINITY);
-        const T here = t ? at[t[k]] : GREATEST_OF(row);
-        if (!t) top[k] = here;
-        const V below = row - SPREAD(here);
-        s[k] = (T)(ZEROS(below) - 1);
-        STORE(d + k * n, below);
+    for (int64_t k = 0; k < m; k++, x += n) {
+        if (n <= LANES) {
+            const V row = LOAD_SOME(x, (int)n, -(T)INFINITY);
+            top[k] = GREATEST_OF(row);
+            const V below = row - SPREAD(top[k]);
+            s[k] = (T)(ZEROS(below) - 1);
+            STORE(d + k * n, below);
+        } else {
+            int64_t same = -1;
+            top[k] = NAME(largest)(x, n);
+            const T rest = NAME(rest)(x, n, top[k], &same, NULL);
+            s[k] = rest + (T)same;
+        }
     }
+    if (n > LANES) return;
     STORE(d + m * n, SPREAD(0)); /* what follows in its last vector */
     for (int64_t i = 0; i < m * n; i += LANES) STORE(d + i, NAME(exps_but_1)(LOAD(d + i)));
     for (int64_t k = 0; k < m; k++) s[k] += SUM_OF(LOAD_SOME(d + k * n, (int)n, 0));
-}
-
-/* The same for rows of any length. */
-static APART void NAME(rests)(const T *x, int64_t m, int64_t n, const int64_t *t, T *top, T *s)
-{
-    if (n <= LANES) {
-        NAME(rests_of_short)(x, m, n, t, top, s);
-        return;
-    }
-    for (int64_t k = 0; k < m; k++, x += n) {
-        const T here = t ? x[t[k]] : NAME(largest)(x, n);
-        int64_t same = -1;
-        if (!t) top[k] = here;
-        const T rest = NAME(rest)(x, n, here, &same);
-        s[k] = rest + (T)same;
-    }
 }
 
 /* y = e^(x - top); returns the sum. */
@@ -280,7 +273,7 @@ static T NAME(exp_row)(const T *x, int64_t n, T top, T *y)
 static void NAME(log_sums)(const T *x, int64_t m, int64_t n, T *restrict top, T *restrict l)
 {
     STORE(l + (m - 1) / LANES * LANES, SPREAD(0)); /* what follows the last one in its vector */
-    NAME(rests)(x, m, n, NULL, top, l);
+    NAME(rests)(x, m, n, top, l);
     NAME(log1p_all)(l, m);
 }
 
@@ -390,80 +383,138 @@ static APART T NAME(unlikely)(const T *x, int64_t n, int64_t target)
     return l[0] - (x[target] - top[0]);
 }
 
-/* z = log(1 + s), s the sum of e^(x_i - x_t) over all but the target: nothing cancels, and no maximum is looked for. Where that
- * comes near overflow, or is NaN, by the maximum after all. */
+/* The first `width` elements, or LANES of them, of LANES rows of n turned: d_j = element j of all rows. And back. */
+CT__INLINE void NAME(turn_in)(const T *x, int64_t n, int64_t width, V *d)
+{
+    const int some = width < LANES ? (int)width : LANES;
+    V r[LANES];
+    UNROLL for (int k = 0; k < LANES; k++) r[k] = LOAD_SOME(x + k * n, some, 0);
+    NAME(transpose)(r);
+    UNROLL for (int k = 0; k < LANES; k++) d[k] = r[k];
+}
+CT__INLINE void NAME(turn_out)(const V *d, int64_t n, int64_t width, T *u)
+{
+    const int some = width < LANES ? (int)width : LANES;
+    V r[LANES];
+    UNROLL for (int k = 0; k < LANES; k++) r[k] = d[k];
+    NAME(transpose)(r);
+    UNROLL for (int k = 0; k < LANES; k++) STORE_SOME(u + k * n, r[k], some);
+}
+
+/* What else equals x_t: its term is 1, and was left at 0. */
+static APART void NAME(ties)(const T *x, int64_t n, int64_t t, T *u)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (x[i] == x[t]) u[i] = 1;
+    }
+}
+
+/* softmax(x) - 1_t by the maximum. */
+static APART void NAME(slopes_by_maximum)(const T *x, int64_t n, int64_t target, T *u)
+{
+    char *const one[] = {(char *)u, (char *)(uintptr_t)(const void *)x};
+    NAME(softmax)(1, n, one);
+    u[target] -= 1;
+}
+
+/* x c */
+static inline void NAME(scaled)(const T *x, int64_t n, T c, T *y)
+{
+    const V all = SPREAD(c);
+    EACH(n, STORE(y + i, LOAD(x + i) * all), STORE_SOME(y + i, LOAD_SOME(x + i, m, 0) * all, m));
+}
+
+/* s_k = the sum of e^(x_i - x_t) over all but the target t, of m <= CT__ROWS_GROUP rows; and u, unless it is NULL, the slope
+ * softmax(x) - 1_t: e^(x_i - x_t) / (1 + s), and of the target 1 / (1 + s) - 1 = -s / (1 + s). */
+static APART void NAME(terms)(const T *x, int64_t m, int64_t n, const int64_t *t, T *s, T *u)
+{
+    for (int64_t k = 0; k < m; k++, x += n) {
+        int64_t same = -1;
+        const T rest = NAME(rest)(x, n, x[t[k]], &same, u);
+        s[k] = rest + (T)same;
+        if (!u) continue;
+        if (same > 0) NAME(ties)(x, n, t[k], u);
+        const T r = 1 / (1 + s[k]);
+        NAME(scaled)(u, n, r, u);
+        u[t[k]] = -s[k] * r;
+        u += n;
+    }
+}
+
+/* The same of `groups` times LANES rows of n <= SHORT: turned, so that a vector holds one class of LANES rows. Each step is taken for all
+ * groups before the next, as it waits for the one before. */
+static APART void NAME(terms_of_short)(const T *x, int64_t groups, int64_t n, const int64_t *t, T *s, T *u)
+{
+    V d[CT__ROWS_GROUP / LANES * SHORT + LANES], *const end = d + groups * n; /* of each group n vectors; squares reach past them */
+    T numbers[CT__ROWS_GROUP];
+    const V one = SPREAD(1);
+    V *e = d;
+#pragma omp simd
+    for (int64_t k = 0; k < groups * LANES; k++) numbers[k] = (T)(int32_t)t[k]; /* below SHORT */
+    for (int64_t g = 0; g < groups; g++, e += n) {
+        const V target = LOAD(numbers + g * LANES);
+        V number = SPREAD(0), at = number;
+        for (int64_t b = 0; b < n; b += LANES) NAME(turn_in)(x + g * LANES * n + b, n, n - b, e + b);
+        for (int64_t j = 0; j < n; j++, number = number + one) at = IF_EQUAL(target, number, e[j], at);
+        number = SPREAD(0);
+        for (int64_t j = 0; j < n; j++, number = number + one) e[j] = IF_EQUAL(target, number, SPREAD(-(T)INFINITY), e[j] - at);
+    }
+    for (e = d; e < end; e++) *e = NAME(exps)(*e);
+    e = d;
+    for (int64_t g = 0; g < groups; g++, e += n) {
+        const V target = LOAD(numbers + g * LANES);
+        V number = SPREAD(0), sum = number;
+        for (int64_t j = 0; j < n; j++) sum = sum + e[j];
+        STORE(s + g * LANES, sum);
+        if (!u) continue;
+        const V r = one / (one + sum);
+        for (int64_t j = 0; j < n; j++, number = number + one) e[j] = IF_EQUAL(target, number, -sum, e[j]) * r;
+        for (int64_t b = 0; b < n; b += LANES) NAME(turn_out)(e + b, n, n - b, u + g * LANES * n + b);
+    }
+}
+
+/* Of fewer rows than LANES: by way of room for as many. */
+static APART void NAME(terms_of_few)(const T *x, int64_t m, int64_t n, const int64_t *t, T *s, T *u)
+{
+    T all[LANES * SHORT] = {0}, slopes[LANES * SHORT];
+    int64_t targets[LANES] = {0};
+    memcpy(all, x, (size_t)(m * n) * sizeof *x);
+    memcpy(targets, t, (size_t)m * sizeof *t);
+    NAME(terms_of_short)(all, 1, n, targets, s, u ? slopes : NULL);
+    if (u) memcpy(u, slopes, (size_t)(m * n) * sizeof *u);
+}
+
+/* z = log(1 + s): nothing cancels, and no maximum is looked for. Where s is large, or NaN, by the maximum after all. */
 static void NAME(cross_entropy)(int64_t rows, int64_t n, char *const *p)
 {
-    T *z = (T *)(void *)p[0], s[CT__ROWS_GROUP] = {0};
-    const int64_t *target = (const int64_t *)(const void *)p[2];
-    for (int64_t r = 0; r < rows; r += CT__ROWS_GROUP) {
-        const int64_t group = rows - r < CT__ROWS_GROUP ? rows - r : CT__ROWS_GROUP;
-        const T *x = (const T *)(const void *)p[1] + r * n;
-        NAME(rests)(x, group, n, target + r, NULL, s);
-        NAME(log1p_all)(s, group);
-        for (int64_t k = 0; k < group; k++) z[r + k] = s[k] < 64 ? s[k] : NAME(unlikely)(x + k * n, n, target[r + k]);
-    }
-}
-
-/* The long way, by softmax. */
-static APART void NAME(scaled_softmax)(const T *x, int64_t n, int64_t target, T scale, T *gx)
-{
-    char *const one[] = {(char *)gx, (char *)(uintptr_t)(const void *)x};
-    NAME(softmax)(1, n, one);
-    gx[target] -= 1;
-    for (int64_t i = 0; i < n; i++) gx[i] *= scale;
-}
-
-/* to = x - x_t - z of rows of n. A row's last vector is stored whole where the next rows come over what is too much. */
-static void NAME(exponents)(const T *x, int64_t rows, int64_t n, const int64_t *t, const T *z, T *to)
-{
-    for (int64_t room = rows * n; room > 0; room -= n, x += n, to += n) {
-        const V a = SPREAD(x[*t++]), b = SPREAD(*z++);
-        int64_t i = 0;
-        for (; i + LANES <= n; i += LANES) STORE(to + i, LOAD(x + i) - a - b);
-        if (i == n) continue;
-        const V d = LOAD_SOME(x + i, (int)(n - i), 0) - a - b;
-        if (i + LANES <= room) STORE(to + i, d);
-        else STORE_SOME(to + i, d, (int)(n - i));
-    }
-}
-
-/* gx = scale e^(x - x_t - z): of one row as it is read; of more their exponents first stand in line where gx will, so that all
- * vectors that become exponentials are whole. */
-static APART void NAME(scaled_exps)(const T *x, int64_t rows, int64_t n, const int64_t *t, const T *z, T scale, T *gx)
-{
-    const V a = SPREAD(rows == 1 ? x[*t] : 0), b = SPREAD(rows == 1 ? *z : 0), c = SPREAD(scale);
-    const T *from = x;
-    if (rows > 1) {
-        NAME(exponents)(x, rows, n, t, z, gx);
-        from = gx;
-    }
-    EACH(rows * n, STORE(gx + i, NAME(exps)(LOAD(from + i) - a - b) * c),
-         STORE_SOME(gx + i, NAME(exps_of_last)(LOAD_SOME(from + i, m, 0) - a - b) * c, m));
-}
-
-/* softmax(x)_i = e^(x_i - x_t - z), and of the target less one: e^-z - 1. The exponent is off by the rounding of z; where that is
- * large, or not finite, the long way. p: gx, x, target, z, g, and by how much g steps on from row to row: 1 or 0 */
-static void NAME(cross_entropy_vjp)(int64_t rows, int64_t n, char *const *p)
-{
-    enum { IN_LINE = 1024, SHORT = 8 * LANES };
-    const int64_t *target = (const int64_t *)(const void *)p[2], step = *(const int64_t *)(const void *)p[5];
-    const T *x = (const T *)(const void *)p[1], *z = (const T *)(const void *)p[3], *g = (const T *)(const void *)p[4];
-    T *gx = (T *)(void *)p[0], less[CT__ROWS_GROUP];
-    const int64_t most = step || n > SHORT ? 1 : IN_LINE / n;
-    for (int64_t group; rows > 0; rows -= group, x += group * n, gx += group * n, target += group, z += group, g += group * step) {
+    T *z = (T *)(void *)p[0], s[CT__ROWS_GROUP] = {0}, *u = (T *)(void *)p[3];
+    const T *x = (const T *)(const void *)p[1];
+    const int64_t *t = (const int64_t *)(const void *)p[2];
+    for (int64_t group; rows > 0; rows -= group, x += group * n, t += group, z += group) {
         group = rows < CT__ROWS_GROUP ? rows : CT__ROWS_GROUP;
-        EACH(group, STORE(less + i, LOAD(z + i)), STORE(less + i, LOAD_SOME(z + i, m, 0)));
-        NAME(expm1_of_minus_all)(less, group);
-        for (int64_t k = 0; k < group; k += most) {
-            const int64_t left = group - k;
-            NAME(scaled_exps)(x + k * n, left < most ? left : most, n, target + k, z + k, g[k * step], gx + k * n);
-        }
+        const int64_t whole = n > SHORT ? group : group / LANES * LANES;
+        if (n > SHORT) NAME(terms)(x, group, n, t, s, u);
+        else NAME(terms_of_short)(x, whole / LANES, n, t, s, u);
+        if (whole < group) NAME(terms_of_few)(x + whole * n, group - whole, n, t + whole, s + whole, u ? u + whole * n : NULL);
+        NAME(log1p_all)(s, group);
         for (int64_t k = 0; k < group; k++) {
-            if (z[k] <= 16) gx[k * n + target[k]] = less[k] * g[k * step];
-            else NAME(scaled_softmax)(x + k * n, n, target[k], g[k * step], gx + k * n);
+            z[k] = s[k];
+            if (CT__LIKELY(s[k] < 32)) continue;
+            z[k] = NAME(unlikely)(x + k * n, n, t[k]);
+            if (u) NAME(slopes_by_maximum)(x + k * n, n, t[k], u + k * n);
         }
+        if (u) u += group * n;
     }
+}
+
+/* y = x c, with a factor for each row, or one for all. p: y, x, c, and by how much c steps on from row to row: 1 or 0 */
+static void NAME(rows_scaled)(int64_t rows, int64_t n, char *const *p)
+{
+    T *y = (T *)(void *)p[0];
+    const T *x = (const T *)(const void *)p[1], *c = (const T *)(const void *)p[2];
+    const int64_t step = *(const int64_t *)(const void *)p[3], length = step ? n : rows * n;
+    for (int64_t left = rows * n; left > 0; left -= length, x += length, y += length, c += step)
+        NAME(scaled)(x, length, *c, y);
 }
 
 /* ---- layer norm ---- */
@@ -639,6 +690,7 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef EACH_OF_4
 #undef SUM_OF_4
 #undef HALVES
+#undef SHORT
 #undef CHUNK
 #undef NAME
 #undef T
@@ -657,6 +709,7 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef GREATER
 #undef LESSER
 #undef ZEROS
+#undef IF_EQUAL
 #ifdef M
 #undef M
 #else
