@@ -40,11 +40,11 @@ static int find_tables(void **state)
 }
 
 /* A strip of `rows` x `columns` with gaps behind its rows and a guard behind the result's, from addresses off by `shift` elements. */
-static void turn(const ct__copy_kernels *table, int index, int64_t rows, int64_t columns, int64_t shift, bool stream)
+static void turn(void (*kernel)(const ct__turn *t), int index, int64_t rows, int64_t columns, int64_t shift, bool stream)
 {
     static const int sizes[] = {1, 4, 8};
     const int size = sizes[index];
-    const int64_t gap = stream ? 64 / size : 3, from_row = columns + 5, to_row = CT__TURN_BYTES / size + gap;
+    const int64_t gap = stream ? 64 / size : 3, from_row = columns + 5, to_row = CT__TALL_BYTES / size + gap;
     unsigned char *from = calloc((size_t)(rows * from_row + shift + 1), (size_t)size);
     unsigned char *to = aligned_alloc(64, (size_t)((columns * to_row + shift + 1) * size + 127) / 64 * 64);
     memset(to, 0xab, (size_t)((columns * to_row + shift) * size));
@@ -52,9 +52,9 @@ static void turn(const ct__copy_kernels *table, int index, int64_t rows, int64_t
         for (int64_t j = 0; j < columns; j++) put(from + (i * from_row + j + shift) * size, i, j, size);
     }
     const int64_t to_shift = stream ? 0 : shift;
-    table->turn[index](&(ct__turn){.to = (char *)(to + to_shift * size), .from = (const char *)(from + shift * size),
-                                   .to_row = to_row * size, .from_row = from_row * size, .rows = rows, .columns = columns,
-                                   .next = columns % 2 ? (const char *)from : NULL, .stream = stream});
+    kernel(&(ct__turn){.to = (char *)(to + to_shift * size), .from = (const char *)(from + shift * size), .to_row = to_row * size,
+                       .from_row = from_row * size, .rows = rows, .columns = columns,
+                       .next = columns % 2 ? (const char *)from : NULL, .stream = stream});
     for (int64_t j = 0; j < columns; j++) {
         for (int64_t i = 0; i < to_row; i++) {
             const unsigned char *at = to + (j * to_row + i + to_shift) * size;
@@ -76,9 +76,10 @@ static void strips_of_every_size_are_turned(void **state)
             const int64_t rows[] = {1, 3, high / 2, high - 1, high};
             for (int r = 0; r < 5; r++) {
                 for (int c = 0; c < 13; c++) {
-                    turn(tables[t], index, rows[r], columns[c], 0, false);
-                    turn(tables[t], index, rows[r], columns[c], 1, false);
-                    turn(tables[t], index, rows[r], columns[c], 1, true);
+                    turn(tables[t]->turn[index], index, rows[r], columns[c], 0, false);
+                    turn(tables[t]->turn[index], index, rows[r], columns[c], 1, false);
+                    turn(tables[t]->turn[index], index, rows[r], columns[c], 1, true);
+                    if (tables[t]->tall[index]) turn(tables[t]->tall[index], index, 2 * rows[r], columns[c], 1, true);
                 }
             }
         }

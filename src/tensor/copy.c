@@ -83,8 +83,9 @@ ct__kernel ct__cast_kernel(ct_dtype to, ct_dtype from) { return casts[from][to];
 
 /* ---- transposed copies in strips ---- */
 
-/* A block: so many bytes of each row of the operand; the next one is fetched while one is turned. */
-enum { BLOCK_BYTES = 2048, MAX_PARTS = 64 };
+/* A block: so many bytes of each row of the operand; the next one is fetched while one is turned. Where threads share the way to memory,
+ * which then sets the pace, four lines in a row cost it less than two; one thread alone takes longer over them. */
+enum { BLOCK_BYTES = 2048, TALL_BLOCK_BYTES = 1024, MAX_PARTS = 64 };
 
 typedef struct transpose {
     ct__turn whole; /* one matrix */
@@ -152,7 +153,7 @@ static transpose transpose_of(const ct_tensor *dst, const ct_tensor *src, int k)
 {
     const int last = dst->rank - 1;
     const int64_t size = (int64_t)ct__size(dst);
-    transpose t = {.size = size, .high = CT__TURN_BYTES / size, .wide = BLOCK_BYTES / size};
+    transpose t = {.size = size};
     t.whole = (ct__turn){.to = dst->data, .from = src->data, .to_row = dst->stride[k] * size, .from_row = src->stride[last] * size,
                          .rows = dst->dim[last], .columns = dst->dim[k]};
     int64_t matrices = 1, lines = (int64_t)((uintptr_t)dst->data | (uintptr_t)t.whole.to_row);
@@ -165,11 +166,16 @@ static transpose transpose_of(const ct_tensor *dst, const ct_tensor *src, int k)
         t.from[t.axes++] = src->stride[i] * size;
     }
     t.whole.stream = ct__streams(dst->count * size) && lines % 64 == 0;
+    const ct__copy_kernels *kernels = kernels_of_machine();
+    const int kind = size == 1 ? 0 : size == 4 ? 1 : 2;
+    const bool tall = kernels->tall[kind] && t.whole.stream && ct_threads() > 1;
+    t.turn = tall ? kernels->tall[kind] : kernels->turn[kind];
+    t.high = (tall ? CT__TALL_BYTES : CT__TURN_BYTES) / size;
+    t.wide = (tall ? TALL_BLOCK_BYTES : BLOCK_BYTES) / size;
     t.across = (t.whole.columns + t.wide - 1) / t.wide;
     t.each = (t.whole.rows + t.high - 1) / t.high * t.across;
     t.blocks = matrices * t.each;
     t.group = ct__is_short(dst->count * size / 4) ? t.blocks : (t.blocks + MAX_PARTS - 1) / MAX_PARTS;
-    t.turn = kernels_of_machine()->turn[size == 1 ? 0 : size == 4 ? 1 : 2];
     return t;
 }
 

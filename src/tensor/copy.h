@@ -7,7 +7,7 @@
 #include "tensor/tensor.h"
 
 /* A strip of a matrix, of which each row becomes a column: element (i, j) of `from` goes to (j, i) of `to`. */
-enum { CT__TURN_BYTES = 128 }; /* at most so many bytes of each row of `to`: rows of `from` by the size of an element */
+enum { CT__TURN_BYTES = 128, CT__TALL_BYTES = 256 }; /* at most so many bytes of each row of `to`: rows of `from` by the size of an element */
 typedef struct ct__turn {
     char *to;
     const char *from;
@@ -19,6 +19,7 @@ typedef struct ct__turn {
 
 typedef struct ct__copy_kernels {
     void (*turn[3])(const ct__turn *t); /* elements of 1, 4 and 8 bytes, as bits */
+    void (*tall[3])(const ct__turn *t); /* of strips of CT__TALL_BYTES, past the caches; NULL: none */
 } ct__copy_kernels;
 
 extern const ct__copy_kernels ct__copy_kernels_baseline;

@@ -1,9 +1,13 @@
 /*
  * copy_isa.c - turns matrices in copying, for one instruction set; compiled once for each, with CT__ISA naming it.
  *
- * A tile has as many rows as make two cache lines of the result, and as many columns as make one of the operand: so each line of the
- * operand is read once, as a whole, and lines of the result leave in pairs. Rows of a matrix tend to lie a power of two apart, where the
- * first-level cache has room for a dozen lines at most; nothing here relies on finding a line there again.
+ * A tile has as many rows as make some cache lines of the result, and as many columns as make some of the operand: so each line of the
+ * operand is read once, as a whole, and lines of the result that are neighbors leave soon one after the other. Rows of a matrix tend to lie a
+ * power of two apart, where the first-level cache has room for a dozen lines at most; nothing here relies on finding a line there again.
+ *
+ * Past the caches, memory sets the pace, and what is fetched ahead: where the processor has no room for more it forgets what it was told to
+ * fetch. What is best was found by trying (docs/performance.md). Ordinary stores among those past the caches cost much: no square leaves the
+ * registers, where there are enough of them.
  */
 #include "tensor/copy.h"
 #include "tensor/stream.h"
@@ -109,39 +113,76 @@ SQUARE(4, ps, transpose_f32)
 SQUARE(8, pd, transpose_f64)
 #endif
 
-#if defined __AVX512F__
-/* Two squares, one below the other, all in registers: their lines leave in pairs. */
-#define STREAMED(size, kind)                                                                                                           \
-    INLINE void streamed##size(char *to, int64_t to_row, const char *from, int64_t from_row)                                           \
-    {                                                                                                                                  \
-        VECTOR##size r[2][SQUARE##size];                                                                                               \
-        turned##size(r[0], from, from_row);                                                                                            \
-        turned##size(r[1], from + SQUARE##size * from_row, from_row);                                                                  \
-        UNROLL for (int i = 0; i < 2 * SQUARE##size; i++)                                                                              \
-            WIDE(stream_##kind)((void *)(to + i / 2 * to_row + i % 2 * 64), r[i % 2][i / 2]);                                          \
-    }
-STREAMED(4, ps)
-STREAMED(8, pd)
-#define HAVE_STREAMED 1
-#endif
-
-/* ---- tiles ---- */
-
 enum { LINE = 64, HEIGHT = CT__TURN_BYTES }; /* bytes of a row of `from` in a tile, and of `to` */
 
 /* Lines of the next strip that are fetched, row by row. */
 typedef struct fetch {
-    const char *row;
+    const char *row; /* NULL: none */
     int64_t step, at, end;
 } fetch;
 INLINE void fetch_lines(fetch *f, int count)
 {
+    if (!f->row) return;
     for (int i = 0; i < count; i++) {
         __builtin_prefetch(f->row + f->at, 0, 2);
         f->at += LINE;
         if (f->at >= f->end) f->at = 0, f->row += f->step;
     }
 }
+
+#if defined __AVX512F__
+/* Ten cycles from one to the next, whose address waits for three products with 1, of which the compiler does not know. */
+INLINE void fetch_paced(fetch *f, int count)
+{
+    int64_t one = 1;
+    __asm__("" : "+r"(one));
+    if (!f->row) return;
+    for (int i = 0; i < count; i++) {
+        __builtin_prefetch(f->row + f->at, 0, 2);
+        f->at = (f->at * one + LINE) * one * one;
+        if (f->at >= f->end) f->at = 0, f->row += f->step;
+    }
+}
+/* At once, perhaps a few past the end of its row. */
+INLINE void fetch_at_once(fetch *f, int count)
+{
+    if (!f->row) return;
+    UNROLL for (int i = 0; i < count; i++) __builtin_prefetch(f->row + f->at + i * LINE, 0, 2);
+    f->at += count * LINE;
+    if (f->at >= f->end) f->at = 0, f->row += f->step;
+}
+
+/* Two squares, one below the other: their lines leave in pairs. And, where threads share the way to memory, four by two squares, one by one:
+ * their lines leave soon one after the other, four in a row. */
+#define STREAMED(size, kind)                                                                                                           \
+    INLINE void streamed##size(char *to, int64_t to_row, const char *from, int64_t from_row, fetch *f)                                 \
+    {                                                                                                                                  \
+        VECTOR##size upper[SQUARE##size], lower[SQUARE##size];                                                                         \
+        fetch_paced(f, 2 * SQUARE##size);                                                                                              \
+        turned##size(upper, from, from_row);                                                                                           \
+        turned##size(lower, from + SQUARE##size * from_row, from_row);                                                                 \
+        UNROLL for (int i = 0; i < SQUARE##size; i++)                                                                                  \
+        {                                                                                                                              \
+            WIDE(stream_##kind)((void *)(to + i * to_row), upper[i]);                                                                  \
+            WIDE(stream_##kind)((void *)(to + i * to_row + LINE), lower[i]);                                                           \
+        }                                                                                                                              \
+    }                                                                                                                                  \
+    INLINE void tall##size(char *to, int64_t to_row, const char *from, int64_t from_row, fetch *f)                                     \
+    {                                                                                                                                  \
+        for (int k = 0; k < 8; k++) { /* by rows */                                                                                    \
+            const char *at = from + k / 2 * SQUARE##size * from_row + k % 2 * LINE;                                                    \
+            char *put = to + k % 2 * SQUARE##size * to_row + k / 2 * LINE;                                                             \
+            VECTOR##size r[SQUARE##size];                                                                                              \
+            turned##size(r, at, from_row);                                                                                             \
+            UNROLL for (int i = 0; i < SQUARE##size; i++) WIDE(stream_##kind)((void *)(put + i * to_row), r[i]);                       \
+            fetch_at_once(f, SQUARE##size);                                                                                            \
+        }                                                                                                                              \
+    }
+STREAMED(4, ps)
+STREAMED(8, pd)
+#endif
+
+/* ---- tiles ---- */
 
 /* A tile, or fewer rows and columns: large squares; beside and below them small ones; and the rest one by one. */
 #define TILE(size)                                                                                                                     \
@@ -180,36 +221,51 @@ TILE(4)
 TILE(8)
 
 typedef void turn_tile(char *to, int64_t to_row, const char *from, int64_t from_row, int64_t rows, int64_t columns);
-typedef void turn_whole(char *to, int64_t to_row, const char *from, int64_t from_row);
+typedef void turn_whole(char *to, int64_t to_row, const char *from, int64_t from_row, fetch *f);
 
-static void stream_tile(char *to, int64_t to_row, const char *from, int64_t from_row, int size, turn_tile *tile)
-{
-    _Alignas(64) char turned[LINE][HEIGHT];
-    tile(turned[0], HEIGHT, from, from_row, HEIGHT / size, LINE / size);
-    for (int i = 0; i < LINE / size; i++) ct__stream_lines(to + i * to_row, turned[i], HEIGHT);
-}
-static void streamed1(char *to, int64_t to_row, const char *from, int64_t from_row) { stream_tile(to, to_row, from, from_row, 1, tile1); }
-#ifndef HAVE_STREAMED
-static void streamed4(char *to, int64_t to_row, const char *from, int64_t from_row) { stream_tile(to, to_row, from, from_row, 4, tile4); }
-static void streamed8(char *to, int64_t to_row, const char *from, int64_t from_row) { stream_tile(to, to_row, from, from_row, 8, tile8); }
+#define BY_TILES(size)                                                                                                                 \
+    INLINE void streamed##size(char *to, int64_t to_row, const char *from, int64_t from_row, fetch *f)                                 \
+    {                                                                                                                                  \
+        _Alignas(64) char turned[LINE / (size)][HEIGHT];                                                                               \
+        fetch_lines(f, HEIGHT / (size));                                                                                               \
+        tile##size(turned[0], HEIGHT, from, from_row, HEIGHT / (size), LINE / (size));                                                 \
+        for (int i = 0; i < LINE / (size); i++) ct__stream_lines(to + i * to_row, turned[i], HEIGHT);                                  \
+    }
+BY_TILES(1)
+#ifndef __AVX512F__
+BY_TILES(4)
+BY_TILES(8)
 #endif
 
-INLINE void turn_strip(const ct__turn *t, int size, turn_tile *tile, turn_whole *streamed)
+/* `streamed` takes tiles of so many bytes. */
+INLINE void turn_strip(const ct__turn *t, int size, turn_tile *tile, turn_whole *streamed, int high, int wide)
 {
-    const int64_t wide = LINE / size, high = HEIGHT / size;
     fetch f = {t->next, t->from_row, 0, t->columns * size};
-    for (int64_t j = 0; j < t->columns; j += wide) {
+    const bool whole = t->stream && t->rows == high / size;
+    for (int64_t j = 0, n; j < t->columns; j += n) {
         char *to = t->to + j * t->to_row;
         const char *from = t->from + j * size;
-        const int64_t columns = t->columns - j < wide ? t->columns - j : wide;
-        if (t->next) fetch_lines(&f, (int)high);
-        if (t->stream && t->rows == high && columns == wide) streamed(to, t->to_row, from, t->from_row);
-        else tile(to, t->to_row, from, t->from_row, t->rows, columns);
+        const int64_t left = t->columns - j;
+        if (whole && left >= wide / size) {
+            streamed(to, t->to_row, from, t->from_row, &f);
+            n = wide / size;
+        } else {
+            n = left < LINE / size ? left : LINE / size;
+            fetch_lines(&f, (int)t->rows);
+            tile(to, t->to_row, from, t->from_row, t->rows, n);
+        }
     }
 }
 
-static void turn1(const ct__turn *t) { turn_strip(t, 1, tile1, streamed1); }
-static void turn4(const ct__turn *t) { turn_strip(t, 4, tile4, streamed4); }
-static void turn8(const ct__turn *t) { turn_strip(t, 8, tile8, streamed8); }
+static void turn1(const ct__turn *t) { turn_strip(t, 1, tile1, streamed1, HEIGHT, LINE); }
+static void turn4(const ct__turn *t) { turn_strip(t, 4, tile4, streamed4, HEIGHT, LINE); }
+static void turn8(const ct__turn *t) { turn_strip(t, 8, tile8, streamed8, HEIGHT, LINE); }
+#if defined __AVX512F__
+static void turn_tall4(const ct__turn *t) { turn_strip(t, 4, tile4, tall4, CT__TALL_BYTES, 2 * LINE); }
+static void turn_tall8(const ct__turn *t) { turn_strip(t, 8, tile8, tall8, CT__TALL_BYTES, 2 * LINE); }
+#else
+#define turn_tall4 NULL
+#define turn_tall8 NULL
+#endif
 
-const ct__copy_kernels CAT(ct__copy_kernels_, CT__ISA) = {.turn = {turn1, turn4, turn8}};
+const ct__copy_kernels CAT(ct__copy_kernels_, CT__ISA) = {.turn = {turn1, turn4, turn8}, .tall = {NULL, turn_tall4, turn_tall8}};
