@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { PART_BYTES = 1 << 18, PARALLEL_BYTES = 1 << 21, MAX_PARTS = 64, LEAF = 64, GATHER = 1024, GATHER_TILE = 64 };
+enum { PART_BYTES = 1 << 18, PARALLEL_BYTES = 1 << 21, MAX_PARTS = 64, LEAF = 64, GATHER = 1024, GATHER_TILE = 64, GATHER_ROWS = 32 };
 
 typedef struct axis {
     int64_t n, x, out; /* length; strides of x in bytes, of out in elements */
@@ -245,8 +245,8 @@ static int64_t tile_width(const plan *p)
 
 static void gathered_columns(const plan *p, const char *const *row, int64_t count, int64_t n, const ct__term *t, char *to)
 {
-    _Alignas(64) char buffer[CT__REDUCE_ROWS][GATHER_TILE * sizeof(double)];
-    const char *at[CT__REDUCE_ROWS];
+    _Alignas(64) char buffer[GATHER_ROWS][GATHER_TILE * sizeof(double)];
+    const char *at[GATHER_ROWS];
     for (int64_t r = 0; r < count; r++) {
         gather(buffer[r], row[r], p->inner.x, n, p->size);
         at[r] = buffer[r];
@@ -257,8 +257,10 @@ static void gathered_columns(const plan *p, const char *const *row, int64_t coun
 /* Rows from .. to-1 of the tile of n columns whose first row is at x. */
 static void reduce_tile(const plan *p, const char *x, int64_t n, int64_t from, int64_t to, const ct__term *t, char *out)
 {
-    if (to - from > CT__REDUCE_ROWS) {
-        const int64_t middle = from + first_half(to - from, CT__REDUCE_ROWS);
+    const bool gathers = p->inner.x != (int64_t)p->size;
+    const int64_t most = gathers ? GATHER_ROWS : CT__REDUCE_ROWS;
+    if (to - from > most) {
+        const int64_t middle = from + first_half(to - from, most);
         _Alignas(64) char more[CT__REDUCE_TILE_BYTES];
         reduce_tile(p, x, n, from, middle, t, out);
         reduce_tile(p, x, n, middle, to, t, more);
@@ -268,8 +270,8 @@ static void reduce_tile(const plan *p, const char *x, int64_t n, int64_t from, i
     const char *row[CT__REDUCE_ROWS];
     int64_t unused = 0;
     for (int64_t i = from; i < to; i++) row[i - from] = x + x_offset(p->reduced, p->n_reduced, i, &unused);
-    if (p->inner.x == (int64_t)p->size) p->kernel->columns(row, to - from, n, t, out);
-    else gathered_columns(p, row, to - from, n, t, out);
+    if (gathers) gathered_columns(p, row, to - from, n, t, out);
+    else p->kernel->columns(row, to - from, n, t, out);
 }
 
 /* One tile where the outputs of neighboring columns are not neighbors. */

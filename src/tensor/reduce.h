@@ -42,7 +42,7 @@ typedef struct ct__term {
 
 enum {
     CT__REDUCE_BLOCK = 1024,      /* elements of a run that are summed before pairs are formed */
-    CT__REDUCE_ROWS = 32,         /* the same for rows that are summed by columns */
+    CT__REDUCE_ROWS = 64,         /* the same for rows that are summed by columns, eight at a time */
     CT__REDUCE_TILE_BYTES = 8192  /* of accumulators, for sums by columns */
 };
 
