@@ -476,12 +476,13 @@ static APART void NAME(terms_of_short)(const T *x, int64_t groups, int64_t n, co
 /* Of fewer rows than LANES: by way of room for as many. */
 static APART void NAME(terms_of_few)(const T *x, int64_t m, int64_t n, const int64_t *t, T *s, T *u)
 {
-    T all[LANES * SHORT] = {0}, slopes[LANES * SHORT];
-    int64_t targets[LANES] = {0};
-    memcpy(all, x, (size_t)(m * n) * sizeof *x);
-    memcpy(targets, t, (size_t)m * sizeof *t);
+    T all[LANES * SHORT], slopes[LANES * SHORT];
+    int64_t targets[LANES];
+    memset(all, 0, sizeof all);
+    for (int64_t i = 0; i < m * n; i++) all[i] = x[i];
+    for (int64_t k = 0; k < LANES; k++) targets[k] = k < m ? t[k] : 0;
     NAME(terms_of_short)(all, 1, n, targets, s, u ? slopes : NULL);
-    if (u) memcpy(u, slopes, (size_t)(m * n) * sizeof *u);
+    for (int64_t i = 0; u && i < m * n; i++) u[i] = slopes[i];
 }
 
 /* z = log(1 + s): nothing cancels, and no maximum is looked for. Where s is large, or NaN, by the maximum after all. */
@@ -655,18 +656,25 @@ static void NAME(row_dot)(int64_t rows, int64_t n, char *const *p)
     for (int64_t k = 0; k < rows; k++) y[k] = NAME(dot)(x + k * n, v, n);
 }
 
-/* y = sum of v_k x_k, four rows at a time: so y is read and written a quarter as often. */
+/* y = sum of v_k x_k, many rows at a time: so y is read and written seldom. As many as it takes for the vectors of y to be less of the way
+ * than those of x: eight of 64 bytes, four of shorter ones. */
 static void NAME(rows_combined)(int64_t rows, int64_t n, char *const *p)
 {
+    enum { MANY = sizeof(V) == 64 ? 8 : 4 };
     T *y = (T *)(void *)p[0];
     const T *x = (const T *)(const void *)p[1], *v = (const T *)(const void *)p[2];
     const int64_t step = *(const int64_t *)(const void *)p[3];
     memset(y, 0, (size_t)n * sizeof *y);
 #define ONTO(y, r, LOAD_IT) MADD(SPREAD(v[r]), LOAD_IT(x + (r) * step + i), y)
-#define ONTO_4(LOAD_IT) ONTO(ONTO(ONTO(ONTO(LOAD_IT(y + i), 0, LOAD_IT), 1, LOAD_IT), 2, LOAD_IT), 3, LOAD_IT)
-    for (; rows >= 4; rows -= 4, v += 4, x += 4 * step) EACH(n, STORE(y + i, ONTO_4(LOAD)), STORE_LAST(y + i, ONTO_4(LOAD_LAST)));
+#define ONTO_4(y, r, LOAD_IT) ONTO(ONTO(ONTO(ONTO(y, r, LOAD_IT), r + 1, LOAD_IT), r + 2, LOAD_IT), r + 3, LOAD_IT)
+#define ONTO_8(y, r, LOAD_IT) ONTO_4(ONTO_4(y, r, LOAD_IT), r + 4, LOAD_IT)
+#define ONTO_MANY(LOAD_IT) (MANY == 8 ? ONTO_8(LOAD_IT(y + i), 0, LOAD_IT) : ONTO_4(LOAD_IT(y + i), 0, LOAD_IT))
+    for (; rows >= MANY; rows -= MANY, v += MANY, x += MANY * step)
+        EACH(n, STORE(y + i, ONTO_MANY(LOAD)), STORE_LAST(y + i, ONTO_MANY(LOAD_LAST)));
     for (; rows > 0; rows--, v++, x += step)
         EACH(n, STORE(y + i, ONTO(LOAD(y + i), 0, LOAD)), STORE_LAST(y + i, ONTO(LOAD_LAST(y + i), 0, LOAD_LAST)));
+#undef ONTO_MANY
+#undef ONTO_8
 #undef ONTO_4
 #undef ONTO
 }
