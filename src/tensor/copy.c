@@ -85,7 +85,7 @@ ct__kernel ct__cast_kernel(ct_dtype to, ct_dtype from) { return casts[from][to];
 
 /* A block: so many bytes of each row of the operand; the next one is fetched while one is turned. Where threads share the way to memory,
  * which then sets the pace, four lines in a row cost it less than two; one thread alone takes longer over them. */
-enum { BLOCK_BYTES = 2048, TALL_BLOCK_BYTES = 1024, MAX_PARTS = 64 };
+enum { BLOCK_BYTES = 2048, STREAMED_BLOCK_BYTES = 4096, TALL_BLOCK_BYTES = 1024, MAX_PARTS = 64 };
 
 typedef struct transpose {
     ct__turn whole; /* one matrix */
@@ -171,7 +171,7 @@ static transpose transpose_of(const ct_tensor *dst, const ct_tensor *src, int k)
     const bool tall = kernels->tall[kind] && t.whole.stream && ct_threads() > 1;
     t.turn = tall ? kernels->tall[kind] : kernels->turn[kind];
     t.high = (tall ? CT__TALL_BYTES : CT__TURN_BYTES) / size;
-    t.wide = (tall ? TALL_BLOCK_BYTES : BLOCK_BYTES) / size;
+    t.wide = (tall ? TALL_BLOCK_BYTES : t.whole.stream ? STREAMED_BLOCK_BYTES : BLOCK_BYTES) / size;
     t.across = (t.whole.columns + t.wide - 1) / t.wide;
     t.each = (t.whole.rows + t.high - 1) / t.high * t.across;
     t.blocks = matrices * t.each;

@@ -138,7 +138,7 @@ INLINE void fetch_paced(fetch *f, int count)
     __asm__("" : "+r"(one));
     if (!f->row) return;
     for (int i = 0; i < count; i++) {
-        __builtin_prefetch(f->row + f->at, 0, 2);
+        __builtin_prefetch(f->row + f->at, 0, 3);
         f->at = (f->at * one + LINE) * one * one;
         if (f->at >= f->end) f->at = 0, f->row += f->step;
     }
