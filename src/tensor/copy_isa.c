@@ -147,7 +147,7 @@ INLINE void fetch_paced(fetch *f, int count)
 INLINE void fetch_at_once(fetch *f, int count)
 {
     if (!f->row) return;
-    UNROLL for (int i = 0; i < count; i++) __builtin_prefetch(f->row + f->at + i * LINE, 0, 2);
+    UNROLL for (int i = 0; i < count; i++) __builtin_prefetch(f->row + f->at + i * LINE, 0, 3);
     f->at += count * LINE;
     if (f->at >= f->end) f->at = 0, f->row += f->step;
 }
