@@ -161,17 +161,26 @@ static bool mean_shape(ct_call *c)
     return true;
 }
 
+/* Of few rows z stands on the stack, and its sum goes straight to the kernel, as ct__reduce would send it. */
 static bool mean_forward(const ct_call *c)
 {
+    enum { FEW = 128 };
     const int64_t rows = c->in[1]->count;
     const size_t bytes = (size_t)rows * (c->dtype == CT_F32 ? 4 : 8);
-    char *z = ct__pool_get(bytes);
+    double few[FEW], sum;
+    char *z = rows <= FEW ? (char *)few : ct__pool_get(bytes);
     if (!z) return ct__fail_memory(c->op->impl, bytes);
-    const ct_tensor all = {.dtype = (uint8_t)c->dtype, .rank = 1, .dim = {rows}, .stride = {1}, .count = rows, .data = z, .dense = true};
-    double sum;
-    const bool ok = rows_forward(c, z) && ct__reduce(c->op->impl, CT__SUM_WIDE, &all, 1, NULL, 1, &sum);
+    bool ok = rows_forward(c, z);
+    if (ok && rows <= FEW) {
+        static const double zero[4];
+        ct__count_pass((int64_t)bytes);
+        ct__reducer_of(CT__SUM_WIDE, c->dtype)->rows(z, (int64_t)bytes, 1, rows, &(ct__term){.about = zero, .scale = 1}, (char *)&sum);
+    } else if (ok) {
+        const ct_tensor all = {.dtype = (uint8_t)c->dtype, .rank = 1, .dim = {rows}, .stride = {1}, .count = rows, .data = z, .dense = true};
+        ok = ct__reduce(c->op->impl, CT__SUM_WIDE, &all, 1, NULL, 1, &sum);
+    }
     if (ok) ct__store(c->out[0]->data, c->dtype, sum / (double)rows);
-    ct__pool_put(z, bytes);
+    if (rows > FEW) ct__pool_put(z, bytes);
     return ok;
 }
 
