@@ -161,7 +161,7 @@ static bool mean_shape(ct_call *c)
     return true;
 }
 
-/* Of few rows z stands on the stack, and its sum goes straight to the kernel, as ct__reduce would send it. */
+/* Of few rows z stands on the stack. */
 static bool mean_forward(const ct_call *c)
 {
     enum { FEW = 128 };
@@ -170,15 +170,8 @@ static bool mean_forward(const ct_call *c)
     double few[FEW], sum;
     char *z = rows <= FEW ? (char *)few : ct__pool_get(bytes);
     if (!z) return ct__fail_memory(c->op->impl, bytes);
-    bool ok = rows_forward(c, z);
-    if (ok && rows <= FEW) {
-        static const double zero[4];
-        ct__count_pass((int64_t)bytes);
-        ct__reducer_of(CT__SUM_WIDE, c->dtype)->rows(z, (int64_t)bytes, 1, rows, &(ct__term){.about = zero, .scale = 1}, (char *)&sum);
-    } else if (ok) {
-        const ct_tensor all = {.dtype = (uint8_t)c->dtype, .rank = 1, .dim = {rows}, .stride = {1}, .count = rows, .data = z, .dense = true};
-        ok = ct__reduce(c->op->impl, CT__SUM_WIDE, &all, 1, NULL, 1, &sum);
-    }
+    const ct_tensor all = {.dtype = (uint8_t)c->dtype, .rank = 1, .dim = {rows}, .stride = {1}, .count = rows, .data = z, .dense = true};
+    const bool ok = rows_forward(c, z) && ct__reduce(c->op->impl, CT__SUM_WIDE, &all, 1, NULL, 1, &sum);
     if (ok) ct__store(c->out[0]->data, c->dtype, sum / (double)rows);
     if (rows > FEW) ct__pool_put(z, bytes);
     return ok;

@@ -8,7 +8,7 @@
  *     V, LANES               a vector of T
  *     SPREAD, LOAD, STORE    one value in all lanes; to and from any address
  *     STREAM                 to an address of whole vectors, past the caches
- *     LOAD_SOME(p, n, fill), STORE_SOME(p, x, n)     the first n lanes, n < LANES
+ *     LOAD_SOME(p, n, fill), STORE_SOME(p, x, n)     the first n <= LANES lanes
  *     MADD(a, b, c)          a b + c
  *     GREATER, LESSER(a, b)  b where one of them is NaN
  *     ZEROS(x)               how many lanes are 0
