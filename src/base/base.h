@@ -205,6 +205,16 @@ static inline bool ct__is_short(int64_t units)
 /* 0 baseline, 1 avx2 + fma, 2 avx512; chosen once by cpuid, lowered by the environment variable COTANGENT_ISA. */
 int ct__isa(void);
 
+/* What a pass over memory fetches ahead of its place, in bytes; chosen with ct__isa, before any kernel is. All processors follow a stream by
+ * themselves; what is fetched beside that helps some of them, and holds up others (docs/performance.md). */
+typedef struct ct__fetching {
+    int32_t read;    /* of the one array that a reduction reads; 0: by itself the processor is faster */
+    int32_t one;     /* of the one array that is read for a result that goes past the caches */
+    int32_t several; /* of each of several */
+    bool first;      /* what a turned copy fetches goes to the first-level cache, not to the second */
+} ct__fetching;
+extern ct__fetching ct__ahead;
+
 /* ---- random numbers (random.c) ---- */
 
 /* Four random words of Philox 4x32-10 at a counter under a key. */

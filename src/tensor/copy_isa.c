@@ -119,6 +119,7 @@ enum { LINE = 64, HEIGHT = CT__TURN_BYTES }; /* bytes of a row of `from` in a ti
 typedef struct fetch {
     const char *row; /* NULL: none */
     int64_t step, at, end;
+    bool first; /* ct__ahead.first */
 } fetch;
 INLINE void fetch_lines(fetch *f, int count)
 {
@@ -147,7 +148,9 @@ INLINE void fetch_paced(fetch *f, int count)
 INLINE void fetch_at_once(fetch *f, int count)
 {
     if (!f->row) return;
-    UNROLL for (int i = 0; i < count; i++) __builtin_prefetch(f->row + f->at + i * LINE, 0, 3);
+    const char *line = f->row + f->at;
+    if (f->first) UNROLL for (int i = 0; i < count; i++) __builtin_prefetch(line + i * LINE, 0, 3);
+    else UNROLL for (int i = 0; i < count; i++) __builtin_prefetch(line + i * LINE, 0, 2);
     f->at += count * LINE;
     if (f->at >= f->end) f->at = 0, f->row += f->step;
 }
@@ -158,7 +161,8 @@ INLINE void fetch_at_once(fetch *f, int count)
     INLINE void streamed##size(char *to, int64_t to_row, const char *from, int64_t from_row, fetch *f)                                 \
     {                                                                                                                                  \
         VECTOR##size upper[SQUARE##size], lower[SQUARE##size];                                                                         \
-        fetch_paced(f, 2 * SQUARE##size);                                                                                              \
+        if (f->first) fetch_paced(f, 2 * SQUARE##size);                                                                                \
+        else fetch_lines(f, 2 * SQUARE##size);                                                                                         \
         turned##size(upper, from, from_row);                                                                                           \
         turned##size(lower, from + SQUARE##size * from_row, from_row);                                                                 \
         UNROLL for (int i = 0; i < SQUARE##size; i++)                                                                                  \
@@ -240,7 +244,7 @@ BY_TILES(8)
 /* `streamed` takes tiles of so many bytes. */
 INLINE void turn_strip(const ct__turn *t, int size, turn_tile *tile, turn_whole *streamed, int high, int wide)
 {
-    fetch f = {t->next, t->from_row, 0, t->columns * size};
+    fetch f = {t->next, t->from_row, 0, t->columns * size, ct__ahead.first};
     const bool whole = t->stream && t->rows == high / size;
     for (int64_t j = 0, n; j < t->columns; j += n) {
         char *to = t->to + j * t->to_row;

@@ -5,7 +5,6 @@
  * them. Floats are joined in an order that is written out (vectors of 32 bytes, four side by side).
  */
 #include "tensor/reduce.h"
-#include "tensor/stream.h"
 
 #include <math.h>
 #include <string.h>
@@ -233,6 +232,7 @@ LIKE(larger_f64x4, f64x4, __m256d, pd)
         typedef TURN I __attribute__((vector_size(32)));                                                                       \
         enum { W = 32 / sizeof(T), ALL = 4 * W };                                                                              \
         const T *x = data, flip = least ? -1 : 1;                                                                              \
+        const int64_t ahead = ct__ahead.read;                                                                                  \
         T value[W], most = -(T)INFINITY;                                                                                       \
         TURN vectors[W], nans[W];                                                                                              \
         V best[4];                                                                                                             \
@@ -243,7 +243,7 @@ LIKE(larger_f64x4, f64x4, __m256d, pd)
         turn = wrong = at[0];                                                                                                  \
         _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) best[j] = (V){0} - (T)INFINITY;                                    \
         for (; i + ALL <= n; i += ALL) {                                                                                       \
-            for (int k = 0; k < 128; k += 64) __builtin_prefetch((const char *)(x + i) + k + CT__AHEAD);                       \
+            for (int k = 0; k < 128; k += 64) __builtin_prefetch((const char *)(x + i) + k + ahead);                       \
             _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) {                                                              \
                 const V v = VECTOR_AT(V, x + i + j * W, 0) * flip;                                                             \
                 const I higher = v > best[j];                                                                                  \

@@ -28,6 +28,7 @@ static NOINLINE A NAME(block)(const S *x, int64_t n, double about, double scale)
 {
     enum { W = 32 / sizeof(A), LINE = 64 / sizeof(S) };
     const A flip = (A)scale;
+    const int64_t ahead = ct__ahead.read;
     (void)about, (void)scale, (void)flip;
     A s = START;
     int64_t i = 0;
@@ -42,7 +43,7 @@ static NOINLINE A NAME(block)(const S *x, int64_t n, double about, double scale)
 #endif
             for (i = 4 * W; i + 8 * W <= n; i += 8 * W) {
                 const S *y = x + i, *z = y + 4 * W;
-                for (int k = 0; k < 8 * W; k += LINE) __builtin_prefetch(y + k + CT__AHEAD / sizeof(S));
+                for (int k = 0; k < 8 * W; k += LINE) __builtin_prefetch((const char *)(y + k) + ahead);
 #ifdef VV
                 const VV p = LOAD(VV, y, about), q = LOAD(VV, y + 2 * W, about);
                 const VV p2 = LOAD(VV, z, about), q2 = LOAD(VV, z + 2 * W, about);

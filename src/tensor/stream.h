@@ -13,9 +13,6 @@
 #include <immintrin.h>
 #endif
 
-/* Bytes between what is read and what is fetched for later: past the page at hand, where processors do not look ahead by themselves. */
-enum { CT__AHEAD = 8192 };
-
 /* Is a result of so many bytes larger than what caches keep? */
 static inline bool ct__streams(int64_t bytes) { return bytes >= (int64_t)1 << 25; }
 
