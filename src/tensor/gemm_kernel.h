@@ -32,9 +32,30 @@ typedef struct NAME(strip) {
     T alpha, beta;
 } NAME(strip);
 
+/* The sums and a row of biases; relu of it, or not. */
+__attribute__((noinline)) static void NAME(add_bias)(const NAME(strip) * s, const T *sum, int64_t row, int rows, int vectors)
+{
+    const int64_t c_row = s->c_row;
+    for (int v = 0; v < vectors; v++) {
+        const int n = v + 1 < vectors ? LANES : s->last;
+        const V bias = LOAD_SOME(s->from + v * LANES, n);
+        const T *x = sum + v * LANES;
+        T *c = s->c + row * c_row + v * LANES;
+        if (s->relu) {
+            for (int i = 0; i < rows; i++, x += NAME(WIDTH), c += c_row) STORE_SOME(c, POSITIVE(LOAD_SOME(x, n) + bias), n);
+        } else {
+            for (int i = 0; i < rows; i++, x += NAME(WIDTH), c += c_row) STORE_SOME(c, LOAD_SOME(x, n) + bias, n);
+        }
+    }
+}
+
 /* C from the sums of a tile, where it is not the sums alone. One loop for all tiles: it is passed once in DEPTH terms. */
 __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const T *sum, int64_t row, int rows, int vectors)
 {
+    if (s->adds && s->from_row == 0 && s->alpha == 1 && s->beta == 1) {
+        NAME(add_bias)(s, sum, row, rows, vectors);
+        return;
+    }
     const V alpha = SPREAD(s->alpha), beta = SPREAD(s->beta);
     const int64_t c_row = s->c_row, from_row = s->from_row;
     const bool adds = s->adds, relu = s->relu;
