@@ -395,7 +395,7 @@ static void relu(const sheet *c)
 static void an_epilogue_has_the_bits_of_separate_passes(void **state)
 {
     (void)state;
-    static const struct shape shapes[] = {{1, 1, 1, 0},    {4, 10, 3, 0},        {32, 64, 64, 0}, {15, 33, 400, 0},
+    static const struct shape shapes[] = {{1, 1, 1, 0},    {4, 10, 3, 0},        {32, 64, 64, 0}, {15, 33, 400, 0}, {14, 27, 40, 0},
                                           {5, 7, 0, 0},    {60, 130, 513, 1100}, {400, 200, 270, 0}};
     FOR_EACH_TABLE FOR_EACH_DTYPE {
         for (size_t s = 0; s < COUNT(shapes); s += test_under_valgrind() ? 2 : 1) {

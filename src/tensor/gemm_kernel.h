@@ -28,23 +28,33 @@ typedef struct NAME(strip) {
         const T *at;
         int64_t steps, step, lines, line; /* so many times `lines` lines, `line` elements apart */
     } next;                               /* B of the strip to come, to be fetched while this one is summed */
-    bool whole, plain, adds, relu; /* whole: B may be read up to full vectors; plain: C is the sums */
+    bool whole, plain, adds, relu;        /* whole: B may be read up to full vectors; plain: C is the sums */
+    bool biased;                          /* C is the sums and a row of biases, perhaps with relu */
     T alpha, beta;
 } NAME(strip);
 
-/* The sums and a row of biases; relu of it, or not. */
+/* What the end of a product comes to, by alpha, beta, from_row and relu. */
+static inline void NAME(say_end)(NAME(strip) * s)
+{
+    s->adds = s->beta != 0;
+    s->plain = s->alpha == 1 && !s->adds && !s->relu;
+    s->biased = s->alpha == 1 && s->beta == 1 && s->from_row == 0;
+}
+
+/* C from the sums and a row of biases. */
 __attribute__((noinline)) static void NAME(add_bias)(const NAME(strip) * s, const T *sum, int64_t row, int rows, int vectors)
 {
     const int64_t c_row = s->c_row;
+    const bool relu = s->relu;
     for (int v = 0; v < vectors; v++) {
         const int n = v + 1 < vectors ? LANES : s->last;
         const V bias = LOAD_SOME(s->from + v * LANES, n);
         const T *x = sum + v * LANES;
         T *c = s->c + row * c_row + v * LANES;
-        if (s->relu) {
-            for (int i = 0; i < rows; i++, x += NAME(WIDTH), c += c_row) STORE_SOME(c, POSITIVE(LOAD_SOME(x, n) + bias), n);
-        } else {
-            for (int i = 0; i < rows; i++, x += NAME(WIDTH), c += c_row) STORE_SOME(c, LOAD_SOME(x, n) + bias, n);
+        for (int i = 0; i < rows; i++, x += NAME(WIDTH), c += c_row) {
+            V z = LOAD_SOME(x, n) + bias;
+            if (relu) z = POSITIVE(z);
+            STORE_SOME(c, z, n);
         }
     }
 }
@@ -52,7 +62,7 @@ __attribute__((noinline)) static void NAME(add_bias)(const NAME(strip) * s, cons
 /* C from the sums of a tile, where it is not the sums alone. One loop for all tiles: it is passed once in DEPTH terms. */
 __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const T *sum, int64_t row, int rows, int vectors)
 {
-    if (s->adds && s->from_row == 0 && s->alpha == 1 && s->beta == 1) {
+    if (s->biased) {
         NAME(add_bias)(s, sum, row, rows, vectors);
         return;
     }
@@ -71,6 +81,9 @@ __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const 
         }
     }
 }
+
+/* The tiles that fill the registers, which most rows fall to, add biases there; those of long vectors of f32 alone, for the sake of size. */
+#define IN_PLACE(rows, vectors) (sizeof(T) == 4 && LANES > 4 && 3 * (rows) > 2 * ROWS && (vectors) == 2)
 
 /* The lower rows are counted from a place of their own: the registers of the processor have not room for the offsets of all, and what is kept
  * elsewhere takes 5 % of the loop's time. Tiles that large products are made of begin at a line: where they happened not to,
@@ -100,20 +113,37 @@ __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const 
                 UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = MADD(x, y[v], sum[i][v]);                         \
             }                                                                                                          \
         }                                                                                                              \
+        const bool here = IN_PLACE(rows, vectors) && s->biased, done = s->plain || here;                               \
+        if (here) {                                                                                                    \
+            V bias[vectors];                                                                                           \
+            UNROLL for (int v = 0; v + 1 < vectors; v++) bias[v] = LOAD(s->from + v * LANES);                          \
+            bias[vectors - 1] = LOAD_SOME(s->from + (vectors - 1) * LANES, last);                                      \
+            UNROLL for (int i = 0; i < rows; i++)                                                                      \
+            {                                                                                                          \
+                UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = sum[i][v] + bias[v];                              \
+            }                                                                                                          \
+            if (s->relu) {                                                                                             \
+                UNROLL for (int i = 0; i < rows; i++)                                                                  \
+                {                                                                                                      \
+                    UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = POSITIVE(sum[i][v]);                          \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
         _Alignas(64) T aside[(rows) * NAME(WIDTH)];                                                                    \
-        T *to = s->plain ? s->c + row * s->c_row : aside;                                                              \
-        const int64_t step = s->plain ? s->c_row : NAME(WIDTH);                                                        \
+        T *to = done ? s->c + row * s->c_row : aside;                                                                  \
+        const int64_t step = done ? s->c_row : NAME(WIDTH);                                                            \
         UNROLL for (int i = 0; i < rows; i++, to += step)                                                              \
         {                                                                                                              \
             UNROLL for (int v = 0; v + 1 < vectors; v++) STORE(to + v * LANES, sum[i][v]);                             \
             STORE_SOME(to + (vectors - 1) * LANES, sum[i][vectors - 1], last);                                         \
         }                                                                                                              \
-        if (!s->plain) NAME(finish)(s, aside, row, rows, vectors);                                                     \
+        if (!done) NAME(finish)(s, aside, row, rows, vectors);                                                         \
     }
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2)
 FOR_EACH_ROW(TILES)
 #undef TILES
 #undef TILE
+#undef IN_PLACE
 
 #define ONE(rows) NAME(tile_##rows##_1),
 #define TWO(rows) NAME(tile_##rows##_2),
@@ -281,8 +311,7 @@ static void NAME(multiply_strip)(const ct__gemm_part *p, const T *b, int64_t b_r
                      .a_row = a->row, .a_column = a->column, .b_row = b_row, .c_row = c->row, .from_row = p->bias ? 0 : c->row, .k = a->columns,
                      .last = n - (vectors - 1) * LANES, .relu = p->relu, .alpha = (T)p->alpha, .beta = p->bias ? 1 : (T)p->beta};
     s.whole = s.last == LANES;
-    s.adds = s.beta != 0;
-    s.plain = s.alpha == 1 && !s.adds && !s.relu;
+    NAME(say_end)(&s);
     if (c->rows <= ROWS) NAME(tiles)[vectors - 1][c->rows](&s, (const T *)(const void *)a->data, 0);
     else NAME(run_strip)(&s, (const T *)(const void *)a->data, 0, 0, c->rows, vectors);
 }
@@ -305,9 +334,8 @@ static void NAME(begin_chunk)(NAME(strip) * s, const ct__gemm_part *p, int64_t l
     s->from = (const T *)(const void *)(biased ? p->bias : p->c->data);
     s->from_row = biased ? 0 : s->c_row;
     s->beta = l == 0 && !biased ? (T)p->beta : 1;
-    s->adds = s->beta != 0;
     s->relu = p->relu && l + depth >= k;
-    s->plain = s->alpha == 1 && !s->adds && !s->relu;
+    NAME(say_end)(s);
 }
 
 /* Few columns of C leave lanes of its rows idle. Where the rows of A' are contiguous, the tiles of C' = B' A' fill theirs, and
