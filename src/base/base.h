@@ -212,6 +212,7 @@ typedef struct ct__fetching {
     int32_t one;     /* of the one array that is read for a result that goes past the caches */
     int32_t several; /* of each of several */
     bool first;      /* what a turned copy fetches goes to the first-level cache, not to the second */
+    bool rows;       /* the next row is fetched where one is passed over several times */
 } ct__fetching;
 extern ct__fetching ct__ahead;
 

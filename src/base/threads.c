@@ -45,7 +45,7 @@ static int best_isa(void) { return 0; }
 /* A Zen 5 stops at each page of 4 KB, and is faster where the page after the next one has been begun. A Zen 4 takes a quarter more for the
  * largest of all where it is told what it knows by itself, and 40 % more for x + y where it is told so early. Others, until they are measured,
  * are taken for such. */
-ct__fetching ct__ahead = {.read = 0, .one = 3072, .several = 2048, .first = false};
+ct__fetching ct__ahead = {.read = 0, .one = 3072, .several = 2048, .first = false, .rows = false};
 #if defined(__x86_64__) && defined(CT__HAVE_X86_VARIANTS)
 static bool stops_at_pages(void)
 {
@@ -64,7 +64,7 @@ static void set_up(void)
 {
     pthread_atfork(NULL, NULL, child_after_fork);
     int best = best_isa();
-    if (stops_at_pages()) ct__ahead = (ct__fetching){.read = 8192, .one = 8192, .several = 8192, .first = true};
+    if (stops_at_pages()) ct__ahead = (ct__fetching){.read = 8192, .one = 8192, .several = 8192, .first = true, .rows = true};
     const char *wanted = getenv("COTANGENT_ISA");
     for (int i = 0; wanted && i < best; i++) {
         if (strcmp(wanted, isa_names[i]) == 0) best = i;

@@ -51,9 +51,10 @@
 #define SUM_OF_4(s) SUM_OF((s[0] + s[1]) + (s[2] + s[3]))
 
 /* What lies n elements on: the same place of the next row, to be read, or to be written. Processors look ahead by themselves, but
- * not over the passes that find their row in cache. */
-#define SOON(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + (uintptr_t)n * sizeof(T)))
-#define SOON_WRITTEN(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + (uintptr_t)n * sizeof(T)), 1)
+ * some not over the passes that find their row in cache: the others ask for the line at hand, which costs little. */
+#define SOON_BYTES (ct__ahead.rows ? (uintptr_t)n * sizeof(T) : 0)
+#define SOON(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + soon))
+#define SOON_WRITTEN(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + soon), 1)
 
 /* ---- vectors ---- */
 
@@ -537,6 +538,7 @@ static void NAME(about)(const T *x, int64_t n, T near, T *sum, T *squares, const
         return;
     }
     const V a = SPREAD(near);
+    const uintptr_t soon = SOON_BYTES;
     V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)}, q[4] = {s[0], s[0], s[0], s[0]}, d;
 #define TERM(h, i) (SOON(x + (i)), SOON_WRITTEN(to + (i)), d = LOAD(x + (i)) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
 #define LAST(h, i) (d = LOAD_SOME(x + (i), m, near) - a, s[h] = s[h] + d, q[h] = MADD(d, d, q[h]))
@@ -601,6 +603,7 @@ static void NAME(norm_sums)(const T *x, const T *g, const T *gamma, int64_t n, c
         return;
     }
     NORMAL_BY(*at);
+    const uintptr_t soon = SOON_BYTES;
     V s[4] = {SPREAD(0), SPREAD(0), SPREAD(0), SPREAD(0)}, q[4] = {s[0], s[0], s[0], s[0]};
 #define ADD_TERMS(k, i, LOAD_X, LOAD_IT, STORE_IT)                                                                            \
     {                                                                                                                         \
@@ -692,6 +695,7 @@ static void NAME(add_row)(int64_t rows, int64_t n, char *const *p)
 #undef STORE_LAST
 #undef NORMAL
 #undef NORMAL_BY
+#undef SOON_BYTES
 #undef SOON
 #undef SOON_WRITTEN
 #undef EACH
