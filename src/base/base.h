@@ -211,7 +211,7 @@ typedef struct ct__fetching {
     int32_t read;    /* of the one array that a reduction reads; 0: by itself the processor is faster */
     int32_t one;     /* of the one array that is read for a result that goes past the caches */
     int32_t several; /* of each of several */
-    bool first;      /* what a turned copy fetches goes to the first-level cache, not to the second */
+    bool first;      /* what is fetched a block ahead goes to the first-level cache, not to the second: turned copies, chains */
     bool rows;       /* the next row is fetched where one is passed over several times */
 } ct__fetching;
 extern ct__fetching ct__ahead;
