@@ -287,6 +287,24 @@ static void large_results_stay_in_their_place(void **state)
     ct_set_threads(0);
 }
 
+/* What a processor of the other kind is told to fetch: it changes no result. */
+static ct__fetching as_here;
+static int fetch_as_others(void **state)
+{
+    (void)state;
+    ct__isa();
+    as_here = ct__ahead;
+    const bool first = !as_here.first;
+    ct__ahead = first ? (ct__fetching){8192, 8192, 8192, true, true} : (ct__fetching){0, 3072, 2048, false, false};
+    return 0;
+}
+static int fetch_as_here(void **state)
+{
+    (void)state;
+    ct__ahead = as_here;
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +312,8 @@ int main(void)
         cmocka_unit_test(axes_in_every_order),             cmocka_unit_test(large_matrices_are_turned),       cmocka_unit_test(a_matrix_is_turned_in_place),
         cmocka_unit_test(large_results_are_right),         cmocka_unit_test(large_results_of_mixed_sizes),
         cmocka_unit_test(large_results_of_views),          cmocka_unit_test(large_results_stay_in_their_place),
+        cmocka_unit_test_setup_teardown(strips_of_every_size_are_turned, fetch_as_others, fetch_as_here),
+        cmocka_unit_test_setup_teardown(large_results_are_right, fetch_as_others, fetch_as_here),
     };
     return cmocka_run_group_tests(tests, find_tables, NULL);
 }

@@ -243,7 +243,7 @@ LIKE(larger_f64x4, f64x4, __m256d, pd)
         turn = wrong = at[0];                                                                                                  \
         _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) best[j] = (V){0} - (T)INFINITY;                                    \
         for (; i + ALL <= n; i += ALL) {                                                                                       \
-            for (int k = 0; k < 128; k += 64) __builtin_prefetch((const char *)(x + i) + k + ahead);                       \
+            for (int k = 0; k < 128; k += 64) __builtin_prefetch((const char *)(x + i) + k + ahead);                           \
             _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) {                                                              \
                 const V v = VECTOR_AT(V, x + i + j * W, 0) * flip;                                                             \
                 const I higher = v > best[j];                                                                                  \
