@@ -294,8 +294,7 @@ static int fetch_as_others(void **state)
     (void)state;
     ct__isa();
     as_here = ct__ahead;
-    const bool first = !as_here.first;
-    ct__ahead = first ? (ct__fetching){8192, 8192, 8192, true, true} : (ct__fetching){0, 3072, 2048, false, false};
+    ct__ahead = ct__fetching_kinds[as_here.first == ct__fetching_kinds[0].first];
     return 0;
 }
 static int fetch_as_here(void **state)

@@ -214,7 +214,8 @@ typedef struct ct__fetching {
     bool first;      /* what is fetched a block ahead goes to the first-level cache, not to the second: turned copies, chains */
     bool rows;       /* the next row is fetched where one is passed over several times */
 } ct__fetching;
-extern ct__fetching ct__ahead;
+extern const ct__fetching ct__fetching_kinds[2];
+extern ct__fetching ct__ahead; /* that of this processor */
 
 /* ---- random numbers (random.c) ---- */
 

@@ -45,13 +45,19 @@ static int best_isa(void) { return 0; }
 /* A Zen 5 stops at each page of 4 KB, and is faster where the page after the next one has been begun. A Zen 4 takes a quarter more for the
  * largest of all where it is told what it knows by itself, and 40 % more for x + y where it is told so early. Others, until they are measured,
  * are taken for such. */
-ct__fetching ct__ahead = {.read = 0, .one = 3072, .several = 2048, .first = false, .rows = false};
+const ct__fetching ct__fetching_kinds[2] = {
+    {.read = 0, .one = 3072, .several = 2048, .first = false, .rows = false},
+    {.read = 8192, .one = 8192, .several = 8192, .first = true, .rows = true},
+};
+ct__fetching ct__ahead;
 #if defined(__x86_64__) && defined(CT__HAVE_X86_VARIANTS)
 static bool stops_at_pages(void)
 {
     enum { AMD = 0x68747541 /* "Auth" */, ZEN_5 = 0x1a };
     unsigned a, b, c, d;
-    if (!__get_cpuid(0, &a, &b, &c, &d) || b != AMD || !__get_cpuid(1, &a, &b, &c, &d)) return false;
+    __cpuid(0, a, b, c, d); /* processors of 64 bits have 0 and 1 */
+    if (b != AMD) return false;
+    __cpuid(1, a, b, c, d);
     return (a >> 8 & 15) + (a >> 20 & 255) >= ZEN_5; /* the family */
 }
 #else
@@ -64,7 +70,7 @@ static void set_up(void)
 {
     pthread_atfork(NULL, NULL, child_after_fork);
     int best = best_isa();
-    if (stops_at_pages()) ct__ahead = (ct__fetching){.read = 8192, .one = 8192, .several = 8192, .first = true, .rows = true};
+    ct__ahead = ct__fetching_kinds[stops_at_pages()];
     const char *wanted = getenv("COTANGENT_ISA");
     for (int i = 0; wanted && i < best; i++) {
         if (strcmp(wanted, isa_names[i]) == 0) best = i;

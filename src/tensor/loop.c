@@ -29,7 +29,7 @@ typedef struct plan {
     bool direct;         /* every operand is contiguous along the innermost axis */
     bool stream;         /* the result goes past the caches */
     bool from_memory[CT__MAX_OPERANDS]; /* an operand without repetition, contiguous along the innermost axis */
-    int read_from_memory;               /* how many of them are */
+    int64_t ahead; /* bytes: of each of them, what is fetched so far before its turn */
     int64_t parts, part; /* parts of `part` elements along the rows or, if there is one row, along it */
 } plan;
 
@@ -70,15 +70,15 @@ static void strided_copy(char *to, int64_t to_stride, const char *from, int64_t 
     else GATHER(uint8_t)
 }
 
-/* What will be read of an operand `ahead` bytes later, in the row at hand or in one after it. */
+/* What will be read of an operand p->ahead bytes later, in the row at hand or in one after it. */
 typedef struct soon {
     const char *at;
     int64_t step, left, row, gap; /* bytes: between lines; to the end of the row; of a row, and to the next one */
 } soon;
 
-static soon soon_of(const plan *p, int k, const char *base, int64_t i, int64_t n, int64_t ahead)
+static soon soon_of(const plan *p, int k, const char *base, int64_t i, int64_t n)
 {
-    const int64_t size = (int64_t)p->size[k], at = i * size + ahead, row = n * size;
+    const int64_t size = (int64_t)p->size[k], at = i * size + p->ahead, row = n * size;
     soon s = {base + at, 64 * size / (int64_t)p->size[0], INT64_MAX, row, 0};
     if (p->rank < 2) return s;
     const int64_t pitch = p->stride[k][p->rank - 2] * size;
@@ -110,10 +110,9 @@ static inline void fetch(void *context)
 /* The elements from i to i + m of a row of n go out. */
 static void let_out(const plan *p, ct__outlet *o, char *const *base, int64_t i, int64_t m, int64_t n)
 {
-    const int64_t ahead = p->read_from_memory > 1 ? ct__ahead.several : ct__ahead.one;
     soons all = {.count = 0};
     for (int k = 1; k < p->count; k++) {
-        if (p->from_memory[k]) all.of[all.count++] = soon_of(p, k, base[k], i, n, ahead);
+        if (p->from_memory[k]) all.of[all.count++] = soon_of(p, k, base[k], i, n);
     }
     ct__outlet_pass(o, m * (int64_t)p->size[0], fetch, &all);
 }
@@ -203,12 +202,13 @@ static void choose_way(plan *p, ct_tensor *const *t)
     for (int k = 0; k < p->count; k++) p->direct = p->direct && p->stride[k][p->rank - 1] == 1;
     p->stream = p->outputs == 1 && t[0]->dense && ct__streams(t[0]->count * (int64_t)p->size[0]);
     for (int k = 1; k < p->count; k++) p->stream = p->stream && t[k]->storage != t[0]->storage;
-    p->read_from_memory = 0;
+    int arrays = 0;
     for (int k = 1; k < p->count && p->stream; k++) {
         p->from_memory[k] = p->stride[k][p->rank - 1] == 1;
         for (int a = 0; a < p->rank; a++) p->from_memory[k] = p->from_memory[k] && p->stride[k][a] != 0;
-        p->read_from_memory += p->from_memory[k];
+        arrays += p->from_memory[k];
     }
+    p->ahead = arrays > 1 ? ct__ahead.several : ct__ahead.one;
 }
 
 /* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */
