@@ -58,7 +58,7 @@ void ct__node_drop_kept(ct__node *n)
     n->used = true;
 }
 
-static __attribute__((noinline)) void drop_notes(ct__node *n)
+static CT__APART void drop_notes(ct__node *n)
 {
     if (n->tangents) ct__tangents_drop(n);
     while (n->hooks) {
@@ -257,10 +257,13 @@ static inline __attribute__((always_inline)) bool record_inputs(ct__node *n, con
     return ok;
 }
 
+/* Is it a value for the rules alone, which nobody else will ever see? Then it needs no graph slot, and the node keeps it as it is. */
+static bool for_rules(const ct__node *n, int slot) { return !n->op->custom && ct__is_saved(n, slot); }
+
 /* Keeps a result as storage and shape, without its graph slot. */
-static bool keep_output(ct__node *n, const ct_tensor *y, int i)
+static bool keep_output(ct__node *n, ct_tensor *y, int i)
 {
-    n->out[i] = ct__own(ct__tensor_bare(y)); /* the node's, not the scope's */
+    n->out[i] = for_rules(n, i) ? ct__retain(y) : ct__own(ct__tensor_bare(y)); /* the node's, not the scope's */
     n->out_version[i] = y->storage->version;
     return n->out[i];
 }
@@ -290,7 +293,7 @@ static inline void note_result(ct__node *n, const ct_tensor *y)
     for (int i = 0; i < y->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)y->dim[i];
 }
 
-static __attribute__((noinline)) bool record_any(const ct_call *c, size_t params)
+static CT__APART bool record_any(const ct_call *c, size_t params)
 {
     ct__node *n = node_any(c, params);
     if (!n) return false;
@@ -298,7 +301,9 @@ static __attribute__((noinline)) bool record_any(const ct_call *c, size_t params
     bool ok = record_inputs(n, c);
     for (int i = 0; n->in_shapes && i < c->n_in; i++) n->in_shapes[i] = ct__shape(c->in[i]);
     for (int i = 0; n->out_shapes && i < c->n_out; i++) n->out_shapes[i] = ct__shape(c->out[i]);
-    for (int i = 0; i < c->n_out; i++) attach_output(i ? ct__node_retain(n) : n, c->out[i], i);
+    for (int i = 0; i < c->n_out; i++) {
+        if (!for_rules(n, i)) attach_output(i ? ct__node_retain(n) : n, c->out[i], i);
+    }
     if (n->out) ok = keep_outputs(n, c) && ok; /* from here on the results hold the node */
     return ok && (!ct__ad.segment || ct__segment_join(n));
 }

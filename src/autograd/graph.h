@@ -176,7 +176,7 @@ static inline bool ct__kept_output(const ct__node *n, int i) { return n->kept_ou
 
 /* ---- custom operations (custom.c) ---- */
 
-/* Is it a value that a custom operation saved? A derivative that passes it is unknown. */
+/* Is it a value that the operation saved? A derivative that passes it is unknown. */
 static inline bool ct__is_saved(const ct__node *n, int slot) { return n->op && slot >= n->n_out - n->op->saved; }
 /* The error for that. Returns false. */
 bool ct__fail_saved(const ct_op *op);

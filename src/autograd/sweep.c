@@ -61,7 +61,7 @@ static bool enqueue(sweep *s, work *w)
     return true;
 }
 
-static __attribute__((noinline)) bool add_onto(sweep *s, work *w, int slot, ct_tensor *g)
+static CT__APART bool add_onto(sweep *s, work *w, int slot, ct_tensor *g)
 {
     w->g[slot] = ct__grad_sum(w->g[slot], g, !s->tour.options.create_graph && !ct__ad.active);
     if (!w->g[slot]) return false;
@@ -105,7 +105,7 @@ static bool run_hook(void *context, ct_tensor *const *g, ct_tensor **out)
     return true;
 }
 
-static bool run_hooks(sweep *s, work *w)
+static CT__APART bool run_hooks(sweep *s, work *w)
 {
     ct__ad.file = NULL; /* a hook is the user's own code, not a part of a rule */
     ct__ad.rule = NULL;
@@ -128,7 +128,7 @@ static bool run_hooks(sweep *s, work *w)
 
 /* ---- ends of the sweep ---- */
 
-static void take_targets(sweep *s, const work *w)
+static CT__APART void take_targets(sweep *s, const work *w)
 {
     for (int i = 0; i < s->n_targets; i++) {
         ct__target *t = &s->targets[i];
@@ -195,7 +195,7 @@ static inline bool passes_on(const ct_op *op, int n_in)
 }
 
 /* Absent gradients of an operation with several outputs are made zeros for its rules, stacked like those that are there. */
-static bool materialize(const work *w, ct_tensor **g)
+static CT__APART bool materialize(const work *w, ct_tensor **g)
 {
     const ct__node *n = w->node;
     int k = 0;
@@ -269,7 +269,7 @@ static bool failed(const sweep *s, const ct__node *n)
     return ct__fail(CT_ERROR_GRAPH, s->tour.operation, "the derivative of %s failed without an error", ct__node_title(n));
 }
 
-static bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
+static CT__APART bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
 {
     ct_tensor *before[1];
     if (n->op->vjp_behind) { /* of the sweep's scope, as what this makes is for all inputs */
@@ -299,7 +299,7 @@ static bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *const *g)
 }
 
 /* The same by one rule for all inputs, which makes up for absent gradients itself. */
-static bool run_rule_for_all(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const *g)
+static CT__APART bool run_rule_for_all(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const *g)
 {
     bool few[CT__FEW], *need = n->n_in <= CT__FEW ? few : ct__pool_get((size_t)n->n_in);
     ct_tensor *few_dx[CT__FEW], **dx = ct__operands_of(n->op, few_dx, n->n_in);
@@ -404,7 +404,7 @@ static bool spread_seeds(sweep *s, work *w)
 }
 
 /* Runs the region, and the nodes that were put off until then. */
-static bool run_region(sweep *s)
+static CT__APART bool run_region(sweep *s)
 {
     work *w = s->put_off;
     bool ok = !s->open || ct__region_run(s->region, &s->tour);
@@ -481,7 +481,7 @@ static bool join(sweep *s, work *w)
 static bool is_zero(const work *w) { return w->node->op && !w->node->segment && w->n_out == 1 && !w->waits && !w->g[0]; }
 
 /* Takes what may run in a region; else the region is run, since this node may need what it makes, or run the user's code. */
-static bool process_large(sweep *s, work *w, bool *done)
+static CT__APART bool process_large(sweep *s, work *w, bool *done)
 {
     *done = false;
     if (is_zero(w)) return true;

@@ -41,7 +41,7 @@ static const ct__pointwise *kernels_of(const ct_op *op)
 
 static int cost_of(const ct_op *op) { return ((const place *)op->impl)->cost; }
 
-static __attribute__((noinline)) void map_many(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
+static CT__APART void map_many(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
 {
     ct__blocks b;
     b.params[0] = params ? params[0] : 0;
@@ -314,7 +314,7 @@ static ct_tensor *apply2(const ct_op *op, const char *title, ct_tensor *x, ct_te
 }
 
 /* Brings the operands together first. */
-static __attribute__((noinline)) ct_tensor *binary_matched(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
+static CT__APART ct_tensor *binary_matched(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
 {
     const bool y_first = op == &ct__op_atan2; /* called as ct_atan2(y, x) */
     if (!ct__check(title, y_first ? "y" : "x", x) || !ct__check(title, y_first ? "x" : "y", y)) return NULL;

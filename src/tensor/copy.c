@@ -294,21 +294,9 @@ void ct__store(char *at, ct_dtype dtype, double value)
 
 /* ---- fills ---- */
 
-void ct__fill(ct_tensor *t, double value)
+/* What is not small, or not dense. */
+static CT__APART void fill_many(ct_tensor *t, char *element)
 {
-    enum { FEW = 64 };
-    char element[8];
-    if (CT__UNLIKELY(ct__self.script != NULL)) {
-        ct__script_fill(t, value);
-        return;
-    }
-    ct__store(element, t->dtype, value);
-    if (t->dense && t->count <= FEW) { /* not worth a plan */
-        const size_t size = ct__size(t);
-        if (size == 4) for (int64_t i = 0; i < t->count; i++) memcpy(t->data + 4 * i, element, 4);
-        else for (int64_t i = 0; i < t->count; i++) memcpy(t->data + size * (size_t)i, element, size);
-        return;
-    }
     ct_tensor source = *t; /* the one element, repeated: never given to anyone */
     source.dense = false;
     source.data = element;
@@ -321,4 +309,22 @@ void ct__fill(ct_tensor *t, double value)
     }
     ct_tensor *operands[] = {t, &source};
     ct__map(casts[t->dtype][t->dtype], 1, operands, 2, NULL, 1);
+}
+
+void ct__fill(ct_tensor *t, double value)
+{
+    enum { FEW = 64 };
+    char element[8];
+    if (CT__UNLIKELY(ct__self.script != NULL)) {
+        ct__script_fill(t, value);
+        return;
+    }
+    ct__store(element, t->dtype, value);
+    if (!t->dense || t->count > FEW) {
+        fill_many(t, element);
+        return;
+    }
+    const size_t size = ct__size(t);
+    if (size == 4) for (int64_t i = 0; i < t->count; i++) memcpy(t->data + 4 * i, element, 4);
+    else for (int64_t i = 0; i < t->count; i++) memcpy(t->data + size * (size_t)i, element, size);
 }

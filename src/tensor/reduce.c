@@ -402,32 +402,38 @@ static int64_t trailing(const ct_tensor *x, unsigned mask)
     return (mask & ((1u << (i + 1)) - 1u)) == 0 && ct__contiguous(x) ? n : 0;
 }
 
-bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, unsigned mask, const double *about, double scale,
-                void *out)
+/* Whatever is not small and frequent. */
+static CT__APART bool reduce_any(const char *operation, plan *p, const ct_tensor *x, unsigned mask, int64_t bytes)
 {
-    plan p;
-    if (kind == CT__MIN) scale = -1; /* of floats: the same kernels as CT__MAX */
-    const ct_dtype result = ct__reduced_dtype(kind, (ct_dtype)x->dtype);
-    p.kernel = ct__reducer_of(kind, (ct_dtype)x->dtype);
-    p.joiner = ct__reducer_of(kind == CT__SUM_WIDE || kind == CT__SQUARES ? CT__SUM : kind, result);
-    const int64_t bytes = x->count * (int64_t)ct__size(x), n = bytes < PARALLEL_BYTES && x->count ? trailing(x, mask) : 0;
-    const ct__term t = {about ? about : zeros, about ? 1 : 0, scale};
-    ct__count_pass(bytes);
-    if (n > 0) { /* the small and frequent case */
-        p.kernel->rows(x->data, n * (int64_t)ct__size(x), x->count / n, n, &t, out);
-        return true;
-    }
     if (x->count == 0) {
         int64_t outputs = 1;
         for (int i = 0; i < x->rank; i++) outputs *= mask >> i & 1 ? 1 : x->dim[i];
-        p.kernel->rows(x->data, 0, outputs, 0, &(ct__term){zeros, 0, scale}, out);
+        p->kernel->rows(x->data, 0, outputs, 0, &(ct__term){zeros, 0, p->scale}, p->out);
         return true;
     }
-    make_plan(&p, x, mask);
+    make_plan(p, x, mask);
+    return run_plan(operation, p, bytes);
+}
+
+bool ct__reduce(const char *operation, ct__reduction kind, const ct_tensor *x, unsigned mask, const double *about, double scale,
+                void *out)
+{
+    static const uint8_t wide[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
+    plan p;
+    if (kind == CT__MIN) scale = -1; /* of floats: the same kernels as CT__MAX */
+    const int64_t bytes = x->count * (int64_t)ct__size(x), n = bytes < PARALLEL_BYTES && x->count ? trailing(x, mask) : 0;
+    ct__count_pass(bytes);
+    p.kernel = ct__reducer_of(kind, (ct_dtype)x->dtype);
+    if (n > 0) {
+        const ct__term t = {about ? about : zeros, about ? 1 : 0, scale};
+        p.kernel->rows(x->data, n * (int64_t)ct__size(x), x->count / n, n, &t, out);
+        return true;
+    }
+    const ct_dtype result = ct__reduced_dtype(kind, (ct_dtype)x->dtype);
+    p.joiner = ct__reducer_of(kind == CT__SUM_WIDE || kind == CT__SQUARES ? CT__SUM : kind, result);
     p.about = about;
     p.scale = scale;
     p.out = out;
-    static const uint8_t wide[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
     p.wide = wide[result];
-    return run_plan(operation, &p, bytes);
+    return reduce_any(operation, &p, x, mask, bytes);
 }

@@ -118,7 +118,7 @@ static inline void own_storage(ct_tensor *t, size_t class, bool inside, size_t b
     ct__scope_adopt(&t->link);
 }
 
-static __attribute__((noinline)) ct_tensor *new_of_any_size(const char *operation, ct_dtype dtype, int rank, const int64_t *dim,
+static CT__APART ct_tensor *new_of_any_size(const char *operation, ct_dtype dtype, int rank, const int64_t *dim,
                                                             size_t bytes)
 {
     const bool inside = bytes <= CT__INSIDE_MAX;
