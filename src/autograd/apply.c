@@ -1,7 +1,7 @@
 /*
- * apply.c - the one way by which every operation runs: check, compute, record, push tangents.
+ * apply.c - operations of any shape, and what rules use.
  */
-#include "autograd/captured.h"
+#include "autograd/apply.h"
 
 const char *ct__op_title(const ct_op *op)
 {
@@ -10,21 +10,9 @@ const char *ct__op_title(const ct_op *op)
     return to;
 }
 
-static inline bool forward(const ct_call *c)
+/* Makes the results, and fills them. */
+static bool compute(ct_call *c)
 {
-    return CT__LIKELY(!ct__self.script) ? c->op->forward(c) : ct__capture_forward(c);
-}
-
-/* Makes the results and fills them. */
-static inline __attribute__((always_inline)) bool compute(ct_call *c)
-{
-    if (c->op->shape == ct__shape_of_x) {
-        const ct_tensor *x = c->in[0];
-        c->dtype = x->dtype;
-        c->out[0] = ct__tensor_new(c->op->name, c->dtype, x->rank, x->dim);
-        if (CT__LIKELY(c->out[0] != NULL)) return forward(c);
-        return ct__rename_error(c->op->name, ct__op_title(c->op));
-    }
     if (c->op->view) return c->op->view(c);
     if (!c->op->shape(c)) return false;
     for (int i = 0; i < c->n_out; i++) {
@@ -32,7 +20,7 @@ static inline __attribute__((always_inline)) bool compute(ct_call *c)
         if (CT__UNLIKELY(!c->out[i])) return ct__rename_error(c->op->name, ct__op_title(c->op));
     }
     c->dtype = c->dtypes[0];
-    return forward(c);
+    return CT__LIKELY(!ct__self.script) ? c->op->forward(c) : ct__capture_forward(c);
 }
 
 static bool any_float(const ct_call *c)
@@ -42,18 +30,7 @@ static bool any_float(const ct_call *c)
     return any;
 }
 
-static inline bool to_be_recorded(const ct_call *c)
-{
-    if (ct__ad.grad_off || !(ct__is_float(c->out[0]->dtype) || (c->n_out > 1 && any_float(c)))) return false;
-#pragma GCC unroll 1
-    for (int i = 0; i < c->n_in; i++) {
-        if (ct__needs(c->in[i])) return true;
-    }
-    return false;
-}
-
-/* What is asked of few calls: a search for NaN, tangents, a tracer. */
-static bool watched(ct_call *c, bool record, size_t params)
+bool ct__apply_watched(ct_call *c, bool record, size_t params)
 {
     bool ok = !ct__ad.watching || ct__watch_call(c);
     if (ok && record) ok = ct__node_record(c, params);
@@ -62,7 +39,7 @@ static bool watched(ct_call *c, bool record, size_t params)
     return ok;
 }
 
-static bool take_back(ct_tensor **out, int n)
+bool ct__apply_failed(ct_tensor **out, int n)
 {
     for (int i = 0; i < n; i++) {
         ct_free(out[i]);
@@ -71,42 +48,31 @@ static bool take_back(ct_tensor **out, int n)
     return false;
 }
 
-static inline __attribute__((always_inline)) bool apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params,
-                                                        ct_tensor **out, int n_out)
+bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
 {
     ct_call c;
     c.op = op;
     c.in = in;
     c.n_in = n_in;
     c.out = out;
-    c.n_out = n_out;
+    c.n_out = op->outputs ? op->outputs : 1;
     c.params = params;
     c.index = 0;
     c.in_shapes = c.out_shapes = NULL;
-    for (int i = 0; i < n_out; i++) out[i] = NULL;
+    for (int i = 0; i < c.n_out; i++) out[i] = NULL;
     ct__self.count.operations++;
-    if (CT__UNLIKELY(!compute(&c))) return take_back(out, c.n_out);
+    if (CT__UNLIKELY(!compute(&c))) return ct__apply_failed(out, c.n_out);
     c.dtype = out[0]->dtype;
-    const bool record = to_be_recorded(&c);
-    const size_t size = params ? op->params : 0;
-    if (CT__UNLIKELY(ct__ad.watching || ct__ad.active || ct__ad.tracing)) {
-        if (watched(&c, record, size)) return true;
-    } else if (!record || CT__LIKELY(ct__node_record(&c, size))) {
-        return true;
-    }
-    return take_back(out, c.n_out);
-}
-
-bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
-{
-    return apply(op, in, n_in, params, out, op->outputs ? op->outputs : 1);
+    const bool is_float = ct__is_float(c.dtype) || (c.n_out > 1 && any_float(&c));
+    const bool record = is_float && ct__to_be_recorded(in, n_in);
+    return CT__LIKELY(ct__apply_rest(&c, record, params ? op->params : 0)) || ct__apply_failed(out, c.n_out);
 }
 
 ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params)
 {
     ct_tensor *out[CT__MAX_OUTPUTS];
-    if (CT__UNLIKELY(op->outputs > 1)) return ct__apply_all(op, in, n_in, params, out) ? out[0] : NULL;
-    return apply(op, in, n_in, params, out, 1) ? out[0] : NULL;
+    if (op->shape == ct__shape_of_x) return ct__apply_like_x(op, op->forward, in, n_in, params);
+    return ct__apply_all(op, in, n_in, params, out) ? out[0] : NULL;
 }
 
 bool ct__shape_of_x(ct_call *c)

@@ -112,7 +112,8 @@ static void derive_drop(void *record) { ct__supply_free(&((deriving *)record)->s
 
 bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
-    const bool over = c->n_out == 1 && !ct__ad.watching && ct__script_only(g[0]);
+    const int outputs = c->n_out - c->op->aside;
+    const bool over = outputs == 1 && !ct__ad.watching && ct__script_only(g[0]);
     deriving *d = ct__script_add(derive_again, sizeof *d + size_of(c));
     if (!d) return false;
     ct__script_drop(derive_drop);
@@ -121,7 +122,7 @@ bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, 
     d->c = own;
     for (int i = 0; i < c->n_in; i++) d->need[i] = need[i];
     for (int i = 0; i < c->n_out; i++) {
-        d->g[i] = g[i] ? ct__script_reads(g[i]) : NULL;
+        d->g[i] = i < outputs && g[i] ? ct__script_reads(g[i]) : NULL;
         own->out[i] = c->out[i] ? ct__script_reads(c->out[i]) : NULL;
     }
     if (ct__self.failed) return false;

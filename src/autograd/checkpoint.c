@@ -187,9 +187,11 @@ static ct_tensor *attached(ct_tensor *x, ct__node *from, int slot)
 static bool alike(uint32_t i, const ct__node *old, const ct__node *fresh)
 {
     if (old->n_in != fresh->n_in) return mismatch(i, "one of another number of inputs", ct__node_title(old));
+    for (int k = 0; k < ct__results(old); k++) {
+        if (ct__kept_output(old, k) && !fresh->out[k]) return mismatch(i, "one that a sweep has used up", ct__node_title(old));
+    }
     for (int k = 0; k < old->n_out; k++) {
         const ct_shape before = ct__node_shape(old, k), now = ct__node_shape(fresh, k);
-        if (ct__kept_output(old, k) && !fresh->out[k]) return mismatch(i, "one that a sweep has used up", ct__node_title(old));
         if (!ct__shape_equal(before, now)) return mismatch(i, ct__describe_shape(now), ct__describe_shape(before));
     }
     for (int k = 0; k < old->n_in; k++) {
@@ -213,7 +215,7 @@ static bool take_node(ct__node *old, const ct__node *fresh)
         in->kept = attached(fresh->in[k].kept, in->from, in->slot);
         if (!in->kept) return false;
     }
-    for (int k = 0; k < old->n_out; k++) {
+    for (int k = 0; k < ct__results(old); k++) {
         if (!ct__kept_output(old, k) || old->out[k]) continue;
         old->out[k] = ct__retain(fresh->out[k]);
         old->out_version[k] = fresh->out_version[k];
@@ -331,7 +333,7 @@ bool ct__segment_restore(ct__node *n)
 {
     bool gone = false;
     for (int i = 0; i < n->n_in; i++) gone = gone || (n->in[i].was_kept && !n->in[i].kept);
-    for (int i = 0; i < n->n_out; i++) gone = gone || (ct__kept_output(n, i) && !n->out[i]);
+    for (int i = 0; i < ct__results(n); i++) gone = gone || (ct__kept_output(n, i) && !n->out[i]);
     return !gone || restore(n->segment);
 }
 

@@ -12,12 +12,16 @@ _Thread_local ct__autograd_state ct__ad __attribute__((tls_model("initial-exec")
 
 /* ---- memory ---- */
 
+/* A record whose other parts the caller sets: op, n_in, n_out, and what is known of the output. */
 static inline ct__node *node_new(size_t size)
 {
+    _Static_assert(offsetof(ct__node, work) % 16 == 0, "what is cleared begins at a round address");
     ct__node *n = size <= CT__SLAB_MAX ? ct__slab_get(size) : ct__pool_get(size);
     if (CT__UNLIKELY(!n)) return ct__fail_memory("the graph", size);
-    ct__slab_clear(n, sizeof *n);
+    ct__slab_clear(&n->work, sizeof *n - offsetof(ct__node, work));
     n->refs = 1;
+    n->shared = n->used = n->collects = n->spent = false;
+    n->kept_outputs = 0;
     n->size = (uint32_t)size;
     n->file = ct__ad.file;
     n->line = ct__ad.line;
@@ -36,15 +40,16 @@ static void node_free(ct__node *n)
 
 void ct__node_let_go(ct__node *n)
 {
+    ct__input *x = n->in;
 #pragma GCC unroll 1
-    for (int i = 0; i < n->n_in; i++) {
-        ct_tensor *kept = n->in[i].kept;
+    for (int left = n->n_in; left > 0; left--, x++) {
+        ct_tensor *kept = x->kept;
         if (!kept) continue;
-        n->in[i].kept = NULL;
+        x->kept = NULL;
         ct__release(kept);
     }
-    if (CT__LIKELY(!n->out)) return;
-    for (int i = 0; i < n->n_out; i++) {
+    if (!n->out) return;
+    for (int i = ct__results(n) - 1; i >= 0; i--) {
         ct_tensor *kept = n->out[i];
         n->out[i] = NULL;
         if (kept) ct__release(kept);
@@ -88,10 +93,10 @@ static inline void doom(ct__node *n)
 static void destroy(ct__node *n)
 {
     if (!n->used) ct__node_drop_kept(n);
+    const ct__input *x = n->in;
 #pragma GCC unroll 1
-    for (int i = 0; i < n->n_in; i++) {
-        ct__node *from = n->in[i].from;
-        if (from && lose(from)) doom(from);
+    for (int left = n->n_in; left > 0; left--, x++) {
+        if (x->from && lose(x->from)) doom(x->from);
     }
     if (CT__UNLIKELY(n->tangents || n->hooks || n->labels)) drop_notes(n);
     if (n->grad) ct__release(n->grad);
@@ -135,8 +140,12 @@ ct__node *ct__node_leaf(ct_tensor *t, bool collects)
     n->out_shapes = (ct_shape *)(n + 1);
     n->room = (ct__work *)(n->out_shapes + 1);
     n->out_shapes[0] = ct__shape(t);
+    n->op = NULL;
+    n->number = 0;
+    n->n_in = 0;
     n->n_out = 1;
     n->dtype = t->dtype;
+    n->rank = 0;
     n->collects = collects;
     n->only_leaf = n;
     n->shared = t->shared;
@@ -160,7 +169,7 @@ static void *part(char **at, size_t bytes)
 static bool fits(const ct_call *c)
 {
     const ct_tensor *y = c->out[0];
-    return c->n_out == 1 && y->rank <= CT__NODE_DIMS && (uint64_t)y->count - 1 < INT32_MAX;
+    return c->n_out - c->op->aside == 1 && y->rank <= CT__NODE_DIMS && (uint64_t)y->count - 1 < INT32_MAX;
 }
 
 ct_shape ct__node_shape(const ct__node *n, int slot)
@@ -171,10 +180,11 @@ ct_shape ct__node_shape(const ct__node *n, int slot)
     return s;
 }
 
-/* The record of most operations: one output whose shape fits, no shapes of inputs. */
+/* The record of most operations: one output whose shape fits, beside those for the rules alone, no shapes of inputs. */
 static inline ct__node *node_plain(const ct_call *c, size_t params)
 {
-    const size_t in = (size_t)c->n_in * sizeof(ct__input), kept = c->op->keeps & KEEP_Z ? sizeof(ct_tensor *) + 8 : 0;
+    const size_t in = (size_t)c->n_in * sizeof(ct__input), results = c->op->keeps & KEEP_Z ? (size_t)c->n_out : 0;
+    const size_t kept = results * (sizeof(ct_tensor *) + 8);
     ct__node *n = node_new(sizeof(ct__node) + in + ROOM + kept + (params + 7) / 8 * 8);
     if (CT__UNLIKELY(!n)) return NULL;
     char *at = (char *)(n + 1);
@@ -184,7 +194,7 @@ static inline ct__node *node_plain(const ct_call *c, size_t params)
     n->in = (ct__input *)(void *)at;
     n->room = (ct__work *)(void *)(at += in);
     at += ROOM;
-    if (kept) n->out = (ct_tensor **)(void *)at, n->out_version = (uint32_t *)(void *)(at + sizeof(ct_tensor *));
+    if (kept) n->out = (ct_tensor **)(void *)at, n->out_version = (uint32_t *)(void *)(at + results * sizeof(ct_tensor *));
     if (params) n->params = memcpy(at + kept, c->params, params);
     return n;
 }
@@ -194,7 +204,7 @@ static ct__node *node_any(const ct_call *c, size_t params)
 {
     const size_t n_in = (size_t)c->n_in, n_out = (size_t)c->n_out;
     const size_t in_shapes = c->op->keeps & KEEP_SHAPES ? n_in : 0, kept = c->op->keeps & KEEP_Z ? n_out : 0;
-    const size_t out_shapes = fits(c) ? 0 : n_out, room = n_out == 1 ? ROOM : 0;
+    const size_t out_shapes = fits(c) ? 0 : n_out, room = n_out - c->op->aside == 1 ? ROOM : 0;
     const size_t size = sizeof(ct__node) + n_in * sizeof(ct__input) + (in_shapes + out_shapes) * sizeof(ct_shape) +
                         kept * (sizeof(ct_tensor *) + 8) + (params + 7) / 8 * 8 + room;
     ct__node *n = node_new(size);
@@ -202,7 +212,7 @@ static ct__node *node_any(const ct_call *c, size_t params)
     char *at = (char *)(n + 1);
     n->op = c->op;
     n->n_in = c->n_in;
-    n->n_out = (uint8_t)c->n_out;
+    n->n_out = (uint8_t)(c->n_out - c->op->aside);
     n->in = part(&at, n_in * sizeof(ct__input));
     n->in_shapes = part(&at, in_shapes * sizeof(ct_shape));
     n->out_shapes = part(&at, out_shapes * sizeof(ct_shape));
@@ -229,15 +239,16 @@ static inline __attribute__((always_inline)) bool record_inputs(ct__node *n, con
     ct__input *in = n->in;
     const ct_vjp_rule *rule = op->vjp;
     const int n_in = c->n_in, step = op->inputs != CT__VARIADIC;
+    unsigned keeps = op->keeps; /* a bit for the input at hand, then one for the next */
     uint64_t last = 0; /* the largest number among the inputs' nodes */
     ct__node *leaf = n; /* no input has had a node so far */
     bool ok = true;
 #pragma GCC unroll 1
-    for (int i = 0; i < n_in; i++, in++, rule += step) {
+    for (int i = 0; i < n_in; i++, in++, rule += step, keeps >>= 1) {
         ct_tensor *x = operands[i];
         in->from = NULL;
         in->kept = NULL;
-        in->was_kept = ct__keeps_input(op, i);
+        in->was_kept = CT__LIKELY(step) ? keeps & KEEP_X : ct__keeps_input(op, i);
         in->slot = x->slot;
         if (in->was_kept) {
             in->kept = ct__retain(x);
@@ -257,13 +268,10 @@ static inline __attribute__((always_inline)) bool record_inputs(ct__node *n, con
     return ok;
 }
 
-/* Is it a value for the rules alone, which nobody else will ever see? Then it needs no graph slot, and the node keeps it as it is. */
-static bool for_rules(const ct__node *n, int slot) { return !n->op->custom && ct__is_saved(n, slot); }
-
-/* Keeps a result as storage and shape, without its graph slot. */
+/* Keeps a result as storage and shape, without its graph slot; one for the rules alone, which has none, as it is. */
 static bool keep_output(ct__node *n, ct_tensor *y, int i)
 {
-    n->out[i] = for_rules(n, i) ? ct__retain(y) : ct__own(ct__tensor_bare(y)); /* the node's, not the scope's */
+    n->out[i] = i < n->n_out ? ct__own(ct__tensor_bare(y)) : ct__retain(y); /* the node's, not the scope's */
     n->out_version[i] = y->storage->version;
     return n->out[i];
 }
@@ -301,9 +309,7 @@ static CT__APART bool record_any(const ct_call *c, size_t params)
     bool ok = record_inputs(n, c);
     for (int i = 0; n->in_shapes && i < c->n_in; i++) n->in_shapes[i] = ct__shape(c->in[i]);
     for (int i = 0; n->out_shapes && i < c->n_out; i++) n->out_shapes[i] = ct__shape(c->out[i]);
-    for (int i = 0; i < c->n_out; i++) {
-        if (!for_rules(n, i)) attach_output(i ? ct__node_retain(n) : n, c->out[i], i);
-    }
+    for (int i = 0; i < n->n_out; i++) attach_output(i ? ct__node_retain(n) : n, c->out[i], i);
     if (n->out) ok = keep_outputs(n, c) && ok; /* from here on the results hold the node */
     return ok && (!ct__ad.segment || ct__segment_join(n));
 }

@@ -80,11 +80,14 @@ struct ct__node {
     const char *file; /* the user's place */
     int32_t line;
     int32_t n_in;
-    uint8_t n_out;
+    uint8_t n_out;           /* without those for the rules alone: they come last, and no tensor's slot names them */
     uint8_t dtype;           /* of output 0 */
     uint8_t rank;            /* of output 0 */
     uint8_t kept_outputs;    /* a bit for each output that was kept */
     int32_t dim[CT__NODE_DIMS]; /* of output 0, for those who look at the graph; without meaning where there are out_shapes */
+    uint32_t size; /* of this record */
+    uint32_t segment_index; /* where there is a segment */
+    /* From here on all is zero in a new node. */
     union { /* a sweep holds the nodes it works on, so a node never needs both */
         ct__work *work;  /* of the sweep under way */
         ct__node *dying; /* the next node to destroy */
@@ -94,11 +97,9 @@ struct ct__node {
     ct__label *labels;
     ct_tensor *grad; /* of a leaf */
     struct ct__segment *segment; /* of a checkpoint that can bring the kept values back; NULL: none */
-    uint32_t segment_index;
-    uint32_t size;   /* of this record */
     /* parts of the same record, NULL where there are none */
     ct__input *in;
-    ct_tensor **out;     /* kept outputs, bare; NULL where not kept (or let go) */
+    ct_tensor **out;     /* kept outputs, bare, and those for the rules alone; NULL where not kept (or let go) */
     uint32_t *out_version;
     ct_shape *in_shapes; /* KEEP_SHAPES */
     ct_shape *out_shapes; /* several outputs, leaves, and what does not fit dim[]: to make and check gradients */
@@ -173,10 +174,12 @@ static inline bool ct__keeps_output(const ct_op *op, int i)
     return op->keeps & KEEP_Z && (!op->keep_outputs || op->keep_outputs >> i & 1);
 }
 static inline bool ct__kept_output(const ct__node *n, int i) { return n->kept_outputs >> i & 1; }
+/* How many results the operation made, those for the rules alone included. */
+static inline int ct__results(const ct__node *n) { return n->n_out + (n->op ? n->op->aside : 0); }
 
 /* ---- custom operations (custom.c) ---- */
 
-/* Is it a value that the operation saved? A derivative that passes it is unknown. */
+/* Is it a value that a custom operation saved? A derivative that passes it is unknown. */
 static inline bool ct__is_saved(const ct__node *n, int slot) { return n->op && slot >= n->n_out - n->op->saved; }
 /* The error for that. Returns false. */
 bool ct__fail_saved(const ct_op *op);

@@ -304,7 +304,7 @@ static bool note_node(whole *w, const walk *found, table *storages, const ct__no
         to->released = to->released || (n->in[i].was_kept && !n->in[i].kept && !n->segment);
         if (n->in[i].kept) ok = note_kept(w, storages, to, n->in[i].kept);
     }
-    for (int i = 0; ok && i < n->n_out && n->out; i++) {
+    for (int i = 0; ok && n->out && i < ct__results(n); i++) {
         to->released = to->released || (ct__kept_output(n, i) && !n->out[i] && !n->segment);
         to->kept_results += n->out[i] != NULL;
         if (n->out[i]) ok = note_kept(w, storages, to, n->out[i]);

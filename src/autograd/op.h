@@ -34,7 +34,7 @@ typedef struct ct_call {
     ct_tensor *const *in; /* in a rule: NULL where not kept */
     int n_in;
     ct_tensor **out; /* in a rule: NULL where not kept */
-    int n_out;
+    int n_out;       /* those for the rules alone included */
     const void *params;       /* the bytes given to ct__apply */
     int index;                /* in a rule: the input it is for */
     ct_dtype dtype;           /* of the first output */
@@ -93,7 +93,8 @@ struct ct_op {
     bool (*jvp_all)(const ct_call *c, ct_tensor *const *dx, ct_tensor **dy);
     bool single; /* the rules take one cotangent or tangent at a time, not stacks: the engine loops */
     bool custom; /* the user's: its name stands in messages as it is */
-    uint8_t saved;         /* so many last outputs are values saved for the rules; their derivative is unknown */
+    uint8_t saved;         /* of a custom operation: so many last outputs are values it saved; their derivative is unknown */
+    uint8_t aside;         /* with KEEP_Z: so many last outputs are values for the rules alone, which nobody else ever sees */
     uint8_t keep_outputs;  /* with KEEP_Z: a bit for each output that is kept; 0: all */
     uint64_t keep_inputs;  /* of a variadic operation: a bit for each input that is kept, beside KEEP_X, which means all */
     const void *impl; /* for families: what their shared functions need */

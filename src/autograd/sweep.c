@@ -216,17 +216,19 @@ static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const 
     bool need[CT__MAX_INPUTS] = {false};
     ct_tensor *gx[CT__MAX_INPUTS];
     const int n_in = n->n_in;
+    const ct__input *x = n->in;
 #pragma GCC unroll 1
-    for (int i = 0; i < n_in; i++) {
-        need[i] = wanted(s, &n->in[i]);
+    for (int i = 0; i < n_in; i++, x++) {
+        need[i] = wanted(s, x);
         gx[i] = NULL;
-        if (need[i] && n->in[i].from->spent && s->n_targets == 0 && n->in[i].from->collects) ct__drop_grad(n->in[i].from);
+        if (need[i] && x->from->spent && s->n_targets == 0 && x->from->collects) ct__drop_grad(x->from);
     }
     if (!(CT__LIKELY(!ct__self.script) ? n->op->fused(c, g, need, gx) : ct__capture_fused(c, g, need, gx))) return false;
+    /* Each with one reference, so that sums can go into it. */
 #pragma GCC unroll 1
     for (int i = 0; i < n_in; i++) {
         if (!need[i]) continue;
-        ct__own(gx[i]); /* one reference, so that sums can go into it */
+        ct__own(gx[i]);
         const bool ok = pass(s, n, i, g, gx[i]);
         ct__release(gx[i]);
         if (!ok) return false;

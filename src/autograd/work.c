@@ -264,7 +264,8 @@ bool ct__kept_wrong(const ct__tour *t, const ct__node *n, int i)
 
 bool ct__kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out)
 {
-    for (int i = 0; i < n->n_out; i++) {
+    const int results = ct__results(n);
+    for (int i = 0; i < results; i++) {
         out[i] = NULL;
         if (!ct__kept_output(n, i)) continue;
         out[i] = n->out[i];
@@ -273,7 +274,7 @@ bool ct__kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out)
             return ct__fail(CT_ERROR_GRAPH, t->operation,
                             "the result of %s, %s, was changed in place after that; its derivative needs the value of then",
                             ct__node_title(n), ct__describe(out[i]));
-        if (!t->options.create_graph && !n->tangents) continue;
+        if ((!t->options.create_graph && !n->tangents) || i >= n->n_out) continue;
         out[i] = ct__tensor_bare(out[i]);
         if (!out[i]) return false;
         ct__node_attach(out[i], ct__node_retain(n), i);

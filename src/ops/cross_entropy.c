@@ -147,7 +147,7 @@ static bool jvp(const ct_call *c, ct_tensor *const *dx, ct_tensor **dy)
 }
 
 const ct_op ct__op_softmax_cross_entropy = {
-    .name = "softmax_cross_entropy", .inputs = 2, .outputs = 2, .saved = 1, .keeps = KEEP_X | KEEP_Y | KEEP_Z, .keep_outputs = 2,
+    .name = "softmax_cross_entropy", .inputs = 2, .outputs = 2, .aside = 1, .keeps = KEEP_X | KEEP_Y | KEEP_Z, .keep_outputs = 2,
     .shape = shape, .forward = forward, .vjp = {vjp, ct__vjp_none}, .jvp_all = jvp, .fused = fused,
     .impl = "ct_softmax_cross_entropy", .doc = "log sum e^x - x_index of each row"};
 
@@ -208,7 +208,7 @@ static bool mean_jvp(const ct_call *c, ct_tensor *const *dx, ct_tensor **dy)
 }
 
 const ct_op ct__op_softmax_cross_entropy_mean = {
-    .name = "softmax_cross_entropy_mean", .inputs = 2, .outputs = 2, .saved = 1, .keeps = KEEP_X | KEEP_Y | KEEP_Z,
+    .name = "softmax_cross_entropy_mean", .inputs = 2, .outputs = 2, .aside = 1, .keeps = KEEP_X | KEEP_Y | KEEP_Z,
     .keep_outputs = 2, .shape = mean_shape, .forward = mean_forward, .vjp = {mean_vjp, ct__vjp_none}, .jvp_all = mean_jvp,
     .fused = mean_fused, .impl = "ct_softmax_cross_entropy_mean", .doc = "the mean of log sum e^x - x_index over rows"};
 

@@ -8,6 +8,8 @@
 
 #include <cotangent/ops.h>
 
+#include "autograd/apply.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -86,7 +88,7 @@ void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)
     ct__map(ct__pointwise_kernels->run_mixed, 1, t, count, b.params, 1);
 }
 
-static bool forward(const ct_call *c)
+static inline __attribute__((always_inline)) bool forward(const ct_call *c)
 {
     ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL};
     map(kernels_of(c->op)->forward[c->dtype], operands, 1 + c->n_in, c->params, cost_of(c->op));
@@ -132,8 +134,8 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
         const bool over = (i + 1 == c->n_in || !need[i + 1]) && g[0]->dtype == c->dtype && ct__spent(c, g[0]);
         gx[i] = over ? ct__retain(g[0]) : ct__tensor_like(c->op->name, g[0], c->dtype);
         if (!gx[i]) return false;
-        ct_tensor *unary[] = {gx[i], g[0], x, z}, *binary[] = {gx[i], g[0], x, y, z};
-        map(kernels_of(c->op)->slope[i][c->dtype], c->n_in > 1 ? binary : unary, 3 + c->n_in, c->params, cost_of(c->op));
+        ct_tensor *operands[] = {gx[i], g[0], x, c->n_in > 1 ? y : z, z};
+        map(kernels_of(c->op)->slope[i][c->dtype], operands, 3 + c->n_in, c->params, cost_of(c->op));
     }
     return true;
 }
@@ -281,7 +283,7 @@ enum { CHEAP = 1, COSTLY = 8 };
 
 static ct_tensor *apply1(const ct_op *op, ct_tensor *x, const double *params)
 {
-    ct_tensor *y = ct__apply(op, &x, 1, params);
+    ct_tensor *y = ct__apply_like_x(op, forward, &x, 1, params);
     if (y) y->weak = x->weak;
     return y;
 }
@@ -331,7 +333,8 @@ static CT__APART ct_tensor *binary_matched(const ct_op *op, const char *title, c
 static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
 {
     const bool ready = x && y && ct__is_float(x->dtype) && !ct__needs_matching(x, y);
-    return CT__LIKELY(ready) ? ct__apply(op, (ct_tensor *[]){x, y}, 2, NULL) : binary_matched(op, title, x, y, floats);
+    if (CT__UNLIKELY(!ready)) return binary_matched(op, title, x, y, floats);
+    return ct__apply_like_x(op, forward, (ct_tensor *[]){x, y}, 2, NULL);
 }
 
 #define UNARY(name, f, slope, keeps) ct_tensor *ct_##name(ct_tensor *x) { return unary(&ct__op_##name, "ct_" #name, x, NULL, true); }

@@ -227,7 +227,7 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     const bool is_short = ct__is_short(t[0]->count * cost);
     bool dense = is_short;
     for (int k = 0; k < count && dense; k++) dense = t[k]->dense;
-    if (CT__LIKELY(dense)) { /* small and row-major throughout */
+    if (dense) { /* small and row-major throughout */
         char *data[CT__MAX_OPERANDS];
         for (int k = 0; k < count; k++) data[k] = t[k]->data;
         if (t[0]->count) kernel(t[0]->count, data, params);
