@@ -65,24 +65,32 @@ static void classes_back(const classes *c)
     if (c->copy) ct__pool_put(c->copy, c->bytes);
 }
 
-static classes classes_for(const ct_call *call)
+static CT__APART classes copied(const char *title, const ct_tensor *index)
 {
-    const ct_tensor *x = call->in[0], *index = call->in[1];
-    const char *title = call->op->impl;
     classes c = {.bytes = (size_t)index->count * 8};
-    if (index->dtype != CT_I64 || !ct__contiguous(index)) {
-        c.copy = ct__pool_get(c.bytes);
-        if (!c.copy) return ct__fail_memory(title, c.bytes), c;
-        copy_classes(index, c.copy);
-    }
-    c.of = c.copy ? c.copy : (const int64_t *)(const void *)index->data;
-    if (in_range(c.of, index->count, classes_of(x))) return c;
+    c.copy = ct__pool_get(c.bytes);
+    if (!c.copy) return ct__fail_memory(title, c.bytes), c;
+    copy_classes(index, c.copy);
+    c.of = c.copy;
+    return c;
+}
+
+static CT__APART classes fail_range(const char *title, const ct_tensor *x, classes c)
+{
     int64_t i = 0;
     while (c.of[i] >= 0 && c.of[i] < classes_of(x)) i++;
     ct__fail(CT_ERROR_INDEX, title, "index has class %" PRId64 ", but x, which is %s, has the classes 0 to %" PRId64, c.of[i],
              ct__describe(x), classes_of(x) - 1);
     classes_back(&c);
     return (classes){0};
+}
+
+static classes classes_for(const ct_call *call)
+{
+    const ct_tensor *x = call->in[0], *index = call->in[1];
+    classes c = {.of = (const int64_t *)(const void *)index->data};
+    if (index->dtype != CT_I64 || !ct__contiguous(index)) c = copied(call->op->impl, index);
+    return !c.of || in_range(c.of, index->count, classes_of(x)) ? c : fail_range(call->op->impl, x, c);
 }
 
 /* ---- by rows ---- */
@@ -161,22 +169,33 @@ static bool mean_shape(ct_call *c)
     return true;
 }
 
-/* Of few rows z stands on the stack. */
-static bool mean_forward(const ct_call *c)
+static CT__APART bool mean_of_many(const ct_call *c, int64_t rows)
 {
-    enum { FEW = 128 };
-    const int64_t rows = c->in[1]->count;
     const size_t bytes = (size_t)rows * (c->dtype == CT_F32 ? 4 : 8);
-    double few[FEW], sum;
-    char *z = rows <= FEW ? (char *)few : ct__pool_get(bytes);
+    double sum;
+    char *z = ct__pool_get(bytes);
     if (!z) return ct__fail_memory(c->op->impl, bytes);
     const ct_tensor all = {.dtype = (uint8_t)c->dtype, .rank = 1, .dim = {rows}, .stride = {1}, .count = rows, .data = z, .dense = true};
     const bool ok = rows_forward(c, z) && ct__reduce(c->op->impl, CT__SUM_WIDE, &all, 1, NULL, 1, &sum);
     if (ok) ct__store(c->out[0]->data, c->dtype, sum / (double)rows);
-    if (rows > FEW) ct__pool_put(z, bytes);
+    ct__pool_put(z, bytes);
     return ok;
 }
 
+/* Of few rows of f32 the losses stand on the stack, and are added up in f64 as they come: so few need no care. */
+static bool mean_forward(const ct_call *c)
+{
+    enum { FEW = 128 };
+    const int64_t rows = c->in[1]->count;
+    float few[FEW];
+    double sum = 0;
+    if (c->dtype != CT_F32 || rows > FEW) return mean_of_many(c, rows);
+    if (!rows_forward(c, (char *)few)) return false;
+    ct__count_pass(rows * (int64_t)sizeof *few);
+    for (int64_t r = 0; r < rows; r++) sum += (double)few[r];
+    *(float *)(void *)c->out[0]->data = (float)(sum / (double)rows);
+    return true;
+}
 static bool mean_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
     _Alignas(double) char each[sizeof(double)];

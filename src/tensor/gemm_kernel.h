@@ -346,7 +346,7 @@ static bool NAME(turned_pays)(const ct__gemm_part *p)
     return p->a->row == 1 && n <= NAME(WIDTH) && p->c->rows >= LANES && idle * p->a->columns >= 256;
 }
 
-static void NAME(multiply_turned)(const ct__gemm_part *p, int64_t depth)
+__attribute__((noinline)) static void NAME(multiply_turned)(const ct__gemm_part *p, int64_t depth)
 {
     _Alignas(64) T sums[NAME(WIDTH) * NAME(WIDTH)], turned[NAME(WIDTH) * NAME(WIDTH)];
     const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
@@ -374,13 +374,14 @@ static void NAME(multiply)(const ct__gemm_part *p)
     const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
     const int64_t k = p->a->columns, m = p->c->rows;
     int64_t block = m;
-    if (m <= 16 && p->c->columns <= NAME(WIDTH) && k <= CT__GEMM_DEPTH) {
+    const bool turned = m > 16 && NAME(turned_pays)(p);
+    if (!turned && p->c->columns <= NAME(WIDTH) && k <= CT__GEMM_DEPTH && m * k <= BLOCK / 2 / (int64_t)sizeof(T) && !p->space_a && !p->space_b) {
         if (p->pack_b) NAME(multiply_packed_strip)(p);
         else NAME(multiply_strip)(p, b, p->b->row);
         return;
     }
     const int64_t depth = ct__gemm_depth(k);
-    if (NAME(turned_pays)(p)) {
+    if (turned) {
         NAME(multiply_turned)(p, depth);
         return;
     }
