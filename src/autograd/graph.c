@@ -38,7 +38,7 @@ static void node_free(ct__node *n)
     else ct__pool_put(n, n->size);
 }
 
-void ct__node_let_go(ct__node *n)
+static inline void let_go(ct__node *n)
 {
     ct__input *x = n->in;
 #pragma GCC unroll 1
@@ -56,10 +56,12 @@ void ct__node_let_go(ct__node *n)
     }
 }
 
+void ct__node_let_go(ct__node *n) { let_go(n); }
+
 void ct__node_drop_kept(ct__node *n)
 {
     if (CT__UNLIKELY(n->segment != NULL)) ct__segment_leave(n);
-    ct__node_let_go(n);
+    let_go(n);
     n->used = true;
 }
 

@@ -51,7 +51,7 @@ ct_tensor *ct__grad_sum(ct_tensor *grad, ct_tensor *g, bool in_place)
     return sum;
 }
 
-static bool enqueue(sweep *s, work *w)
+static inline __attribute__((always_inline)) bool enqueue(sweep *s, work *w)
 {
     if (w->queued) return true;
     w->queued = true;
@@ -564,7 +564,10 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
     }
     for (work *w; ok && (w = next_of(&s)) != NULL;) {
         ok = process(&s, w);
-        if (w != s.harvest) ct__work_clear(w);
+        if (w != s.harvest) {
+            ct__work_clear(w);
+            if (!s.open) ct__work_done(&s.tour, w);
+        }
         ct__scope_clear(scope);
     }
     if (s.open) ok = ok && run_region(&s);

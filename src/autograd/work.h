@@ -2,12 +2,12 @@
  * work.h - what the two sweeps share: a record of work on every node they meet, the queue by number, and the call as rules see
  * it.
  *
- * Records are stacked on the node, so that a sweep inside a rule or hook can meet the same node. They stay there until the tour ends,
- * and so do the nodes: the tour holds those it started from, and these hold all others. A node's number is larger than
+ * Records are stacked on the node, so that a sweep inside a rule or hook can meet the same node. They stay there until the tour ends, or
+ * is done with the node, and so do the nodes: the tour holds those it started from, and these hold all others. A node's number is larger than
  * those of its inputs: nodes numbered below all that are looked for lead to none of them, and the history behind these is never
  * walked. Nor are leaves touched that nobody looks for: parameters that threads share.
  *
- * Invariant: whatever happens, every record is taken off its node by ct__tour_end.
+ * Invariant: whatever happens, every record is taken off its node by ct__work_done or, the rest, by ct__tour_end.
  */
 #ifndef CT_WORK_INTERNAL_H
 #define CT_WORK_INTERNAL_H
@@ -77,6 +77,15 @@ static inline void ct__work_clear(ct__work *w)
         w->g[i] = NULL;
         ct__release(g);
     } while (CT__UNLIKELY(++i < w->n_out));
+}
+/* Nothing will come to the node any more, nor ask for it: its record goes at once where that takes no search. In a chain it does so for
+ * each, and the end of the tour need not come back to all of them, when they have left the first-level cache. */
+static inline void ct__work_done(ct__tour *t, ct__work *w)
+{
+    ct__work **at = t->all == w ? &t->all : &t->all->next;
+    if (*at != w || !w->inside || w->held) return;
+    *at = w->next;
+    w->node->work = w->below;
 }
 void ct__tour_end(ct__tour *t);
 /* The tour's record at a node; NULL where it has none. */
