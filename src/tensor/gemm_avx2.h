@@ -1,23 +1,14 @@
 /*
- * gemm_avx2.h - the words of gemm_kernel.h for AVX2 with FMA: vectors of 32 bytes, masks from a window into a table.
+ * gemm_avx2.h - the words of gemm_kernel.h for AVX2 with FMA: vectors of 32 bytes.
  */
+#include "tensor/part_avx2.h"
+
 #define V_F32 __m256
 #define V_F64 __m256d
-
-static const int32_t lanes32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-static const int64_t lanes64[8] = {-1, -1, -1, -1};
-#define MASK32(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes32 + 8 - (n)))
-#define MASK64(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes64 + 4 - (n)))
 
 static inline __m256 load_f32(const float *p) { return _mm256_loadu_ps(p); }
 static inline void store_f32(float *p, __m256 x) { _mm256_storeu_ps(p, x); }
 static inline __m256 load_some_f32(const float *p, int n) { return _mm256_maskload_ps(p, MASK32(n)); }
-/* Masked stores take many times as long as plain ones on some processors. */
-static inline void store_some_f32(float *p, __m256 x, int n)
-{
-    if (n == 8) _mm256_storeu_ps(p, x);
-    else _mm256_maskstore_ps(p, MASK32(n), x);
-}
 static inline __m256 load_last_f32(const float *p, int n, bool whole) { return whole ? load_f32(p) : load_some_f32(p, n); }
 static inline __m256 spread_f32(float x) { return _mm256_set1_ps(x); }
 static inline __m256 madd_f32(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
@@ -26,11 +17,6 @@ static inline __m256 positive_f32(__m256 x) { return _mm256_and_ps(_mm256_cmp_ps
 static inline __m256d load_f64(const double *p) { return _mm256_loadu_pd(p); }
 static inline void store_f64(double *p, __m256d x) { _mm256_storeu_pd(p, x); }
 static inline __m256d load_some_f64(const double *p, int n) { return _mm256_maskload_pd(p, MASK64(n)); }
-static inline void store_some_f64(double *p, __m256d x, int n)
-{
-    if (n == 4) _mm256_storeu_pd(p, x);
-    else _mm256_maskstore_pd(p, MASK64(n), x);
-}
 static inline __m256d load_last_f64(const double *p, int n, bool whole) { return whole ? load_f64(p) : load_some_f64(p, n); }
 static inline __m256d spread_f64(double x) { return _mm256_set1_pd(x); }
 static inline __m256d madd_f64(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }

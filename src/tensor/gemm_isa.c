@@ -23,6 +23,7 @@
 #define PARALLEL 6e6
 #define BLOCK (512 << 10)
 #define NARROW false
+#define CHEAP_MASKS true
 #include "tensor/gemm_avx512.h"
 #elif defined __AVX2__ && defined __FMA__
 #define ROWS 6
@@ -30,6 +31,7 @@
 #define PARALLEL 3e6
 #define BLOCK (256 << 10)
 #define NARROW false
+#define CHEAP_MASKS false
 #include "tensor/gemm_avx2.h"
 #else
 #define ROWS 6
@@ -37,6 +39,7 @@
 #define PARALLEL 1e6
 #define BLOCK (128 << 10)
 #define NARROW true
+#define CHEAP_MASKS false
 #include "tensor/gemm_plain.h"
 #endif
 

@@ -2,8 +2,8 @@
  * gemm_kernel.h - matrix products for one element type, read by gemm_isa.c once for each.
  *
  * Expects: T, V (a vector of T), LANES, ROWS (of a tile), FOR_EACH_ROW, BLOCK (bytes of A), NAME(x); LOAD, STORE; LOAD_SOME,
- * STORE_SOME (the first n lanes), LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and faster); SPREAD (one value
- * to all lanes), MADD(a, b, c) = a b + c, POSITIVE(x) (0 where x <= 0, else x), TRANSPOSE(rows).
+ * STORE_SOME (the first n lanes; CHEAP_MASKS: as fast as all), LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and
+ * faster); SPREAD (one value to all lanes), MADD(a, b, c) = a b + c, POSITIVE(x) (0 where x <= 0, else x), TRANSPOSE(rows).
  *
  * A tile is up to ROWS rows of C by one or two vectors of columns, kept in registers over the sum, which runs upwards in l by
  * chunks that k alone decides: so an element of C has the same bits whatever tile, strip, block or thread it falls to. Tiles
@@ -113,7 +113,8 @@ __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const 
                 UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = MADD(x, y[v], sum[i][v]);                         \
             }                                                                                                          \
         }                                                                                                              \
-        const bool here = IN_PLACE(rows, vectors) && s->biased, done = s->plain || here;                               \
+        const bool in_whole = CHEAP_MASKS || last == LANES; /* else the last vector is stored by one loop for all tiles */ \
+        const bool here = in_whole && IN_PLACE(rows, vectors) && s->biased, done = in_whole && (s->plain || here);     \
         if (here) {                                                                                                    \
             V bias[vectors];                                                                                           \
             UNROLL for (int v = 0; v + 1 < vectors; v++) bias[v] = LOAD(s->from + v * LANES);                          \
@@ -135,7 +136,8 @@ __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const 
         UNROLL for (int i = 0; i < rows; i++, to += step)                                                              \
         {                                                                                                              \
             UNROLL for (int v = 0; v + 1 < vectors; v++) STORE(to + v * LANES, sum[i][v]);                             \
-            STORE_SOME(to + (vectors - 1) * LANES, sum[i][vectors - 1], last);                                         \
+            if (CHEAP_MASKS) STORE_SOME(to + (vectors - 1) * LANES, sum[i][vectors - 1], last);                        \
+            else STORE(to + (vectors - 1) * LANES, sum[i][vectors - 1]);                                               \
         }                                                                                                              \
         if (!done) NAME(finish)(s, aside, row, rows, vectors);                                                         \
     }
@@ -360,7 +362,7 @@ __attribute__((noinline)) static void NAME(multiply_turned)(const ct__gemm_part 
             const int rows = (int)(m - i < NAME(WIDTH) ? m - i : NAME(WIDTH)), across = rows > LANES ? 2 : 1;
             NAME(strip) t = {.b = a + i + l * p->a->column, .c = sums, .from = sums, .a_row = p->b->column, .a_column = p->b->row,
                              .b_row = p->a->column, .c_row = NAME(WIDTH), .k = s.k, .last = rows - (across - 1) * LANES,
-                             .plain = true};
+                             .plain = true, .alpha = 1};
             t.whole = t.last == LANES;
             NAME(run_strip)(&t, b + l * p->b->row, 0, 0, n, across);
             NAME(pack)(turned, NAME(WIDTH), sums, 1, NAME(WIDTH), rows, n);

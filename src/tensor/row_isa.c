@@ -23,12 +23,7 @@
 #include <immintrin.h>
 #define BITS(n) ((1u << (n)) - 1u)
 #elif defined __AVX2__ && defined __FMA__
-#include <immintrin.h>
-/* A window into these gives the first n lanes. */
-static const int32_t lanes32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-static const int64_t lanes64[8] = {-1, -1, -1, -1};
-#define MASK32(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes32 + 8 - (n)))
-#define MASK64(n) _mm256_loadu_si256((const __m256i *)(const void *)(lanes64 + 4 - (n)))
+#include "tensor/part_avx2.h"
 /* Lanes joined in halves. */
 #define JOINED(name, add_ps, add_ss, add_pd, add_sd)                                                                          \
     static inline float name##_lanes_f32(__m256 x)                                                                            \
@@ -106,7 +101,7 @@ CT__INLINE void scale_f32(float *p, const N *n)
 #define STORE(p, x) _mm256_storeu_ps(p, x)
 #define STREAM(p, x) _mm256_stream_ps(p, x)
 #define LOAD_SOME(p, n, fill) _mm256_blendv_ps(SPREAD(fill), _mm256_maskload_ps(p, MASK32(n)), _mm256_castsi256_ps(MASK32(n)))
-#define STORE_SOME(p, x, n) _mm256_maskstore_ps(p, MASK32(n), x)
+#define STORE_SOME(p, x, n) store_some_f32(p, x, (int)(n))
 #define MADD(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define GREATER(a, b) _mm256_max_ps(a, b)
 #define LESSER(a, b) _mm256_min_ps(a, b)
@@ -170,7 +165,7 @@ CT__INLINE void scale_f64(double *p, const N *n)
 #define STORE(p, x) _mm256_storeu_pd(p, x)
 #define STREAM(p, x) _mm256_stream_pd(p, x)
 #define LOAD_SOME(p, n, fill) _mm256_blendv_pd(SPREAD(fill), _mm256_maskload_pd(p, MASK64(n)), _mm256_castsi256_pd(MASK64(n)))
-#define STORE_SOME(p, x, n) _mm256_maskstore_pd(p, MASK64(n), x)
+#define STORE_SOME(p, x, n) store_some_f64(p, x, (int)(n))
 #define MADD(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define GREATER(a, b) _mm256_max_pd(a, b)
 #define LESSER(a, b) _mm256_min_pd(a, b)
