@@ -277,8 +277,8 @@ void ct__copy(ct_tensor *dst, const ct_tensor *src)
 
 double ct__load(const char *at, ct_dtype dtype)
 {
+    if (CT__LIKELY(dtype == CT_F32)) return *(const float *)(const void *)at;
     switch (dtype) {
-    case CT_F32: return *(const float *)(const void *)at;
     case CT_F64: return *(const double *)(const void *)at;
     case CT_I32: return *(const int32_t *)(const void *)at;
     case CT_I64: return (double)*(const int64_t *)(const void *)at;
@@ -289,7 +289,8 @@ double ct__load(const char *at, ct_dtype dtype)
 void ct__store(char *at, ct_dtype dtype, double value)
 {
     char *const p[] = {at, (char *)&value};
-    casts[CT_F64][dtype](1, p, NULL);
+    if (CT__LIKELY(dtype == CT_F32)) *(float *)(void *)at = (float)value;
+    else casts[CT_F64][dtype](1, p, NULL);
 }
 
 /* ---- fills ---- */
