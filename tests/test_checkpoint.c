@@ -509,6 +509,34 @@ static void values_saved_by_a_custom_operation_come_back(void **state)
     assert_clean();
 }
 
+static int f_cross_entropy(void *context, ct_tensor *const *in, ct_tensor **out)
+{
+    out[0] = ct_softmax_cross_entropy_mean(in[0], context);
+    return out[0] ? 0 : 1;
+}
+
+static void values_for_the_rules_alone_come_back(void **state)
+{
+    (void)state;
+    for (int dtype = CT_F32; dtype <= CT_F64; dtype++) {
+        CT_SCOPE;
+        ct_tensor *x = ct_requires_grad(ct_normal(ct_shape(40, 30), 0, 1, (ct_dtype)dtype), true), *t = ct_zeros(ct_shape(40), CT_I64);
+        ct_tensor *plain, *checkpointed;
+        assert_int_equal(f_cross_entropy(t, &x, &plain), 0);
+        const int64_t bytes = ct_memory().bytes;
+        assert_true(ct_checkpoint(f_cross_entropy, t, &x, 1, &checkpointed, 1));
+        assert_true(ct_memory().bytes < bytes + 1000); /* not softmax(x) - 1_t */
+        ct_tensor *g = ct_derivative(plain, x, graph), *h = ct_derivative(checkpointed, x, graph);
+        assert_true(ct_equal(g, h));
+        assert_true(ct_equal(ct_derivative(ct_sum(ct_square(g), CT_ALL, false), x, retain),
+                             ct_derivative(ct_sum(ct_square(h), CT_ALL, false), x, retain)));
+        g = ct_derivative(plain, x, retain);
+        assert_true(ct_equal(g, ct_derivative(checkpointed, x, retain)));
+        assert_true(ct_equal(g, ct_derivative(checkpointed, x, (ct_grad_options){0})));
+    }
+    assert_clean();
+}
+
 static void without_recording_the_function_is_just_called(void **state)
 {
     (void)state;
@@ -648,6 +676,7 @@ int main(void)
         cmocka_unit_test(several_inputs_and_outputs),
         cmocka_unit_test(a_sweep_within_the_function),
         cmocka_unit_test(values_saved_by_a_custom_operation_come_back),
+        cmocka_unit_test(values_for_the_rules_alone_come_back),
         cmocka_unit_test(without_recording_the_function_is_just_called),
         cmocka_unit_test(tensors_changed_since_are_an_error),
         cmocka_unit_test(a_function_that_does_something_else_is_an_error),

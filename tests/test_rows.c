@@ -380,6 +380,26 @@ static void cross_entropy_keeps_one_tensor(void **state)
     assert_true(same_bits(first, last) && same_bits(ct_grad_of(x), last));
 }
 
+/* It is a result of the operation, and no output of the node; so the cotangent of many rows may come as one number, repeated. */
+static void what_cross_entropy_keeps_is_no_output(void **state)
+{
+    (void)state;
+    enum { MANY = 20000, N = 3 };
+    ct_tensor *x = ct_requires_grad(rows_of(MANY, N, CT_F32), true), *t = labels(0, MANY, N), *g;
+    ct_tensor *z = ct_softmax_cross_entropy(x, t), *ones = ct_full(ct_shape(MANY), 1, CT_F32);
+    ct_graph *graph = ct_graph_of(&z, 1);
+    assert_non_null(graph);
+    const ct_graph_node *node = &graph->node[graph->output[0].node];
+    assert_int_equal(node->outputs, 1);
+    assert_int_equal(node->kept_results, 1);
+    assert_int_equal(node->kept, 3);
+    assert_int_equal(node->kept_bytes, MANY * (2 * N * 4 + 8));
+    ct_graph_free(graph);
+    ct_tensor *given = gradient(z, x, ones, false);
+    assert_true(ct_grad(&z, NULL, 1, &x, 1, &g, (ct_grad_options){0}));
+    assert_true(same_bits(given, g));
+}
+
 /* ---- bits --------------------------------------------------------------------------------------------- */
 
 /* y and the gradient of x, of the rows from .. to-1. */
@@ -493,6 +513,7 @@ int main(void)
         row_test(large_layer_norms_are_those_of_their_rows),
         row_test(cross_entropy_of_every_kind_of_index),
         row_test(cross_entropy_keeps_one_tensor),
+        row_test(what_cross_entropy_keeps_is_no_output),
         row_test(the_mean_derives_each_row_as_such),
         row_test(a_row_is_the_same_everywhere),
         row_test(threads_change_no_bit),
