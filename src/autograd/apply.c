@@ -1,5 +1,5 @@
 /*
- * apply.c - operations of any shape, and what rules use.
+ * apply.c - how an operation of any shape and number of outputs runs, and what rules use.
  */
 #include "autograd/apply.h"
 

@@ -1,6 +1,6 @@
 /*
- * apply.h - the one way by which every operation runs: check, compute, record, push tangents. Inline, so that a family of small operations
- * can have it with its own forward built in; all others come by ct__apply.
+ * apply.h - how every operation runs: compute, record, push tangents. Inline, so that a family of small operations can have it with its own
+ * forward built in; all others come by ct__apply and ct__apply_all.
  */
 #ifndef CT_APPLY_INTERNAL_H
 #define CT_APPLY_INTERNAL_H

@@ -99,7 +99,7 @@ struct ct__node {
     struct ct__segment *segment; /* of a checkpoint that can bring the kept values back; NULL: none */
     /* parts of the same record, NULL where there are none */
     ct__input *in;
-    ct_tensor **out;     /* kept outputs, bare, and those for the rules alone; NULL where not kept (or let go) */
+    ct_tensor **out;     /* kept outputs, bare; those for the rules alone as they were made; NULL where not kept (or let go) */
     uint32_t *out_version;
     ct_shape *in_shapes; /* KEEP_SHAPES */
     ct_shape *out_shapes; /* several outputs, leaves, and what does not fit dim[]: to make and check gradients */

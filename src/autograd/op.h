@@ -94,7 +94,8 @@ struct ct_op {
     bool single; /* the rules take one cotangent or tangent at a time, not stacks: the engine loops */
     bool custom; /* the user's: its name stands in messages as it is */
     uint8_t saved;         /* of a custom operation: so many last outputs are values it saved; their derivative is unknown */
-    uint8_t aside;         /* with KEEP_Z: so many last outputs are values for the rules alone, which nobody else ever sees */
+    uint8_t aside;         /* with KEEP_Z: so many last outputs are values for the rules alone, which nobody else ever
+                            * sees; a front that makes one frees it, and the node alone holds it */
     uint8_t keep_outputs;  /* with KEEP_Z: a bit for each output that is kept; 0: all */
     uint64_t keep_inputs;  /* of a variadic operation: a bit for each input that is kept, beside KEEP_X, which means all */
     const void *impl; /* for families: what their shared functions need */

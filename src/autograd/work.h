@@ -2,10 +2,10 @@
  * work.h - what the two sweeps share: a record of work on every node they meet, the queue by number, and the call as rules see
  * it.
  *
- * Records are stacked on the node, so that a sweep inside a rule or hook can meet the same node. They stay there until the tour ends, or
- * is done with the node, and so do the nodes: the tour holds those it started from, and these hold all others. A node's number is larger than
- * those of its inputs: nodes numbered below all that are looked for lead to none of them, and the history behind these is never
- * walked. Nor are leaves touched that nobody looks for: parameters that threads share.
+ * Records are stacked on the node, so that a sweep inside a rule or hook can meet the same node. A record stays there until the tour is done
+ * with the node, or ends; the nodes stay until it ends, for the tour holds those it started from, and these hold all others. A node's number
+ * is larger than those of its inputs: nodes numbered below all that are looked for lead to none of them, and the history behind these is
+ * never walked. Nor are leaves touched that nobody looks for: parameters that threads share.
  *
  * Invariant: whatever happens, every record is taken off its node by ct__work_done or, the rest, by ct__tour_end.
  */

@@ -10,8 +10,16 @@
 
 /* What is unlikely is laid out apart from the rest: a step of a small network passes more code than a first-level cache holds, most of it
  * once, and what lies between is fetched with it. */
+#ifndef __has_builtin
+#define __has_builtin(x) 0
+#endif
+#if __has_builtin(__builtin_expect_with_probability)
 #define CT__LIKELY(x) __builtin_expect_with_probability(!!(x), 1, 1.0)
 #define CT__UNLIKELY(x) __builtin_expect_with_probability(!!(x), 0, 1.0)
+#else
+#define CT__LIKELY(x) __builtin_expect(!!(x), 1)
+#define CT__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#endif
 /* What leads to a call of such a function is laid out apart from the rest, and made small. */
 #define CT__COLD __attribute__((cold))
 /* A part of a frequent function that is seldom taken, and would make it longer. */

@@ -277,7 +277,7 @@ void ct__copy(ct_tensor *dst, const ct_tensor *src)
 
 double ct__load(const char *at, ct_dtype dtype)
 {
-    if (CT__LIKELY(dtype == CT_F32)) return *(const float *)(const void *)at;
+    if (dtype == CT_F32) return *(const float *)(const void *)at;
     switch (dtype) {
     case CT_F64: return *(const double *)(const void *)at;
     case CT_I32: return *(const int32_t *)(const void *)at;
@@ -289,7 +289,7 @@ double ct__load(const char *at, ct_dtype dtype)
 void ct__store(char *at, ct_dtype dtype, double value)
 {
     char *const p[] = {at, (char *)&value};
-    if (CT__LIKELY(dtype == CT_F32)) *(float *)(void *)at = (float)value;
+    if (dtype == CT_F32) *(float *)(void *)at = (float)value;
     else casts[CT_F64][dtype](1, p, NULL);
 }
 

@@ -2,7 +2,7 @@
  * gemm_kernel.h - matrix products for one element type, read by gemm_isa.c once for each.
  *
  * Expects: T, V (a vector of T), LANES, ROWS (of a tile), FOR_EACH_ROW, BLOCK (bytes of A), NAME(x); LOAD, STORE; LOAD_SOME,
- * STORE_SOME (the first n lanes; CHEAP_MASKS: as fast as all), LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and
+ * STORE_SOME (the first n lanes), CHEAP_MASKS (is that as fast as all of them?), LOAD_LAST(p, n, whole) (n lanes, or all where that is allowed and
  * faster); SPREAD (one value to all lanes), MADD(a, b, c) = a b + c, POSITIVE(x) (0 where x <= 0, else x), TRANSPOSE(rows).
  *
  * A tile is up to ROWS rows of C by one or two vectors of columns, kept in registers over the sum, which runs upwards in l by
@@ -113,7 +113,7 @@ __attribute__((noinline)) static void NAME(finish)(const NAME(strip) * s, const 
                 UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = MADD(x, y[v], sum[i][v]);                         \
             }                                                                                                          \
         }                                                                                                              \
-        const bool in_whole = CHEAP_MASKS || last == LANES; /* else the last vector is stored by one loop for all tiles */ \
+        const bool in_whole = CHEAP_MASKS || last == LANES; /* what is not is put aside, and stored in finish() */     \
         const bool here = in_whole && IN_PLACE(rows, vectors) && s->biased, done = in_whole && (s->plain || here);     \
         if (here) {                                                                                                    \
             V bias[vectors];                                                                                           \
@@ -304,7 +304,7 @@ static void NAME(run_block)(NAME(strip) * s, const ct__gemm_part *p, const T *a,
     s->from = from;
 }
 
-/* A product of one short strip: what the loops below come to, without them. */
+/* A product of one strip whose rows need no cutting: what the loops below come to, without them. */
 static void NAME(multiply_strip)(const ct__gemm_part *p, const T *b, int64_t b_row)
 {
     const ct__matrix *a = p->a, *c = p->c;
@@ -312,7 +312,7 @@ static void NAME(multiply_strip)(const ct__gemm_part *p, const T *b, int64_t b_r
     NAME(strip) s = {.b = b, .from = (const T *)(const void *)(p->bias ? p->bias : c->data), .c = (T *)(void *)c->data,
                      .a_row = a->row, .a_column = a->column, .b_row = b_row, .c_row = c->row, .from_row = p->bias ? 0 : c->row, .k = a->columns,
                      .last = n - (vectors - 1) * LANES, .relu = p->relu, .alpha = (T)p->alpha, .beta = p->bias ? 1 : (T)p->beta};
-    s.whole = s.last == LANES;
+    s.whole = p->pack_b || s.last == LANES;
     NAME(say_end)(&s);
     if (c->rows <= ROWS) NAME(tiles)[vectors - 1][c->rows](&s, (const T *)(const void *)a->data, 0);
     else NAME(run_strip)(&s, (const T *)(const void *)a->data, 0, 0, c->rows, vectors);
@@ -376,8 +376,9 @@ static void NAME(multiply)(const ct__gemm_part *p)
     const T *a = (const T *)(const void *)p->a->data, *b = (const T *)(const void *)p->b->data;
     const int64_t k = p->a->columns, m = p->c->rows;
     int64_t block = m;
-    const bool turned = m > 16 && NAME(turned_pays)(p);
-    if (!turned && p->c->columns <= NAME(WIDTH) && k <= CT__GEMM_DEPTH && m * k <= BLOCK / 2 / (int64_t)sizeof(T) && !p->space_a && !p->space_b) {
+    const bool turned = (m > 16 || k > CT__GEMM_DEPTH) && NAME(turned_pays)(p);
+    const bool uncut = k <= CT__GEMM_DEPTH && m * k <= BLOCK / 2 / (int64_t)sizeof(T) && !p->space_a && !p->space_b;
+    if (!turned && uncut && p->c->columns <= NAME(WIDTH)) {
         if (p->pack_b) NAME(multiply_packed_strip)(p);
         else NAME(multiply_strip)(p, b, p->b->row);
         return;

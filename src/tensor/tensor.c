@@ -119,7 +119,7 @@ static inline void own_storage(ct_tensor *t, size_t class, bool inside, size_t b
 }
 
 static CT__APART ct_tensor *new_of_any_size(const char *operation, ct_dtype dtype, int rank, const int64_t *dim,
-                                                            size_t bytes)
+                                            size_t bytes)
 {
     const bool inside = bytes <= CT__INSIDE_MAX;
     const size_t class = ct__slab_class(sizeof(ct_tensor) + (bytes > CT__FRONT && inside ? bytes : 0));
