@@ -51,14 +51,7 @@ bool ct__apply_failed(ct_tensor **out, int n)
 bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
 {
     ct_call c;
-    c.op = op;
-    c.in = in;
-    c.n_in = n_in;
-    c.out = out;
-    c.n_out = op->outputs ? op->outputs : 1;
-    c.params = params;
-    c.index = 0;
-    c.in_shapes = c.out_shapes = NULL;
+    ct__call_begin(&c, op, in, n_in, params, out, op->outputs ? op->outputs : 1);
     for (int i = 0; i < c.n_out; i++) out[i] = NULL;
     ct__self.count.operations++;
     if (CT__UNLIKELY(!compute(&c))) return ct__apply_failed(out, c.n_out);

@@ -12,6 +12,20 @@ bool ct__apply_watched(ct_call *c, bool record, size_t params);
 /* Lets go the results that were made. Returns false. */
 CT__COLD bool ct__apply_failed(ct_tensor **out, int n);
 
+/* All but what the computation adds: dtype and shapes of the results. */
+static inline __attribute__((always_inline)) void ct__call_begin(ct_call *c, const ct_op *op, ct_tensor *const *in, int n_in,
+                                                                 const void *params, ct_tensor **out, int n_out)
+{
+    c->op = op;
+    c->in = in;
+    c->n_in = n_in;
+    c->out = out;
+    c->n_out = n_out;
+    c->params = params;
+    c->index = 0;
+    c->in_shapes = c->out_shapes = NULL;
+}
+
 /* Is a call to be recorded whose results are floats? */
 static inline __attribute__((always_inline)) bool ct__to_be_recorded(ct_tensor *const *in, int n_in)
 {
@@ -40,15 +54,8 @@ static inline __attribute__((always_inline)) ct_tensor *ct__apply_like_x(const c
     ct__self.count.operations++;
     ct_tensor *z = out[0] = ct__tensor_new(op->name, dtype, x->rank, x->dim);
     if (CT__UNLIKELY(!z)) return ct__rename_error(op->name, ct__op_title(op)), NULL;
-    c.op = op;
-    c.in = in;
-    c.n_in = n_in;
-    c.out = out;
-    c.n_out = 1;
-    c.params = params;
-    c.index = 0;
+    ct__call_begin(&c, op, in, n_in, params, out, 1);
     c.dtype = dtype;
-    c.in_shapes = c.out_shapes = NULL;
     bool ok = CT__LIKELY(!ct__self.script) ? forward(&c) : ct__capture_forward(&c);
     ok = CT__LIKELY(ok) && ct__apply_rest(&c, ct__is_float(dtype) && ct__to_be_recorded(in, n_in), params ? op->params : 0);
     return CT__LIKELY(ok) || ct__apply_failed(out, 1) ? z : NULL;

@@ -112,7 +112,7 @@ static void derive_drop(void *record) { ct__supply_free(&((deriving *)record)->s
 
 bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
 {
-    const int outputs = c->n_out - c->op->aside;
+    const int outputs = ct__outputs(c);
     const bool over = outputs == 1 && !ct__ad.watching && ct__script_only(g[0]);
     deriving *d = ct__script_add(derive_again, sizeof *d + size_of(c));
     if (!d) return false;

@@ -38,7 +38,7 @@ static void node_free(ct__node *n)
     else ct__pool_put(n, n->size);
 }
 
-static inline void let_go(ct__node *n)
+void ct__node_let_go(ct__node *n)
 {
     ct__input *x = n->in;
 #pragma GCC unroll 1
@@ -56,12 +56,10 @@ static inline void let_go(ct__node *n)
     }
 }
 
-void ct__node_let_go(ct__node *n) { let_go(n); }
-
 void ct__node_drop_kept(ct__node *n)
 {
     if (CT__UNLIKELY(n->segment != NULL)) ct__segment_leave(n);
-    let_go(n);
+    ct__node_let_go(n);
     n->used = true;
 }
 
@@ -171,7 +169,7 @@ static void *part(char **at, size_t bytes)
 static bool fits(const ct_call *c)
 {
     const ct_tensor *y = c->out[0];
-    return c->n_out - c->op->aside == 1 && y->rank <= CT__NODE_DIMS && (uint64_t)y->count - 1 < INT32_MAX;
+    return ct__outputs(c) == 1 && y->rank <= CT__NODE_DIMS && (uint64_t)y->count - 1 < INT32_MAX;
 }
 
 ct_shape ct__node_shape(const ct__node *n, int slot)
@@ -206,7 +204,7 @@ static ct__node *node_any(const ct_call *c, size_t params)
 {
     const size_t n_in = (size_t)c->n_in, n_out = (size_t)c->n_out;
     const size_t in_shapes = c->op->keeps & KEEP_SHAPES ? n_in : 0, kept = c->op->keeps & KEEP_Z ? n_out : 0;
-    const size_t out_shapes = fits(c) ? 0 : n_out, room = n_out - c->op->aside == 1 ? ROOM : 0;
+    const size_t out_shapes = fits(c) ? 0 : n_out, room = ct__outputs(c) == 1 ? ROOM : 0;
     const size_t size = sizeof(ct__node) + n_in * sizeof(ct__input) + (in_shapes + out_shapes) * sizeof(ct_shape) +
                         kept * (sizeof(ct_tensor *) + 8) + (params + 7) / 8 * 8 + room;
     ct__node *n = node_new(size);
@@ -214,7 +212,7 @@ static ct__node *node_any(const ct_call *c, size_t params)
     char *at = (char *)(n + 1);
     n->op = c->op;
     n->n_in = c->n_in;
-    n->n_out = (uint8_t)(c->n_out - c->op->aside);
+    n->n_out = (uint8_t)ct__outputs(c);
     n->in = part(&at, n_in * sizeof(ct__input));
     n->in_shapes = part(&at, in_shapes * sizeof(ct_shape));
     n->out_shapes = part(&at, out_shapes * sizeof(ct_shape));

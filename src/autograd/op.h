@@ -129,6 +129,9 @@ static inline ct_tensor *ct__apply1(const ct_op *op, ct_tensor *x, const void *p
 /* For errors in shape rules and forwards: "ct_" and the operation's name, as the user calls it. */
 const char *ct__op_title(const ct_op *op);
 
+/* How many outputs there are for others than the rules. */
+static inline int ct__outputs(const ct_call *c) { return c->n_out - c->op->aside; }
+
 /* In a fused rule: may g[0] be written over? A captured step holds it, but knows that nobody reads it later. */
 static inline bool ct__spent(const ct_call *c, const ct_tensor *g) { return c->over || ct__exclusive(g); }
 

@@ -19,7 +19,7 @@ void ct__trace_call(const ct_call *c)
 {
     if (ct__ad.rule) return; /* inside a derivative */
     const ct_traced_call call = {.operation = ct__op_title(c->op), .in = c->in, .n_in = c->n_in, .out = c->out,
-                                 .n_out = c->n_out - c->op->aside};
+                                 .n_out = ct__outputs(c)};
     ct__ad.tracing = false;
     tracer.call(tracer.context, &call);
     ct__ad.tracing = tracer.call != NULL;

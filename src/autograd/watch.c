@@ -187,7 +187,7 @@ static void tell_operands(story *s, const ct_call *c, const ct_tensor *y, const 
 bool ct__watch_call(const ct_call *c)
 {
     if (!ct__ad.rule) noted.rule = NULL;
-    for (int i = 0; i < c->n_out - c->op->aside; i++) {
+    for (int i = 0; i < ct__outputs(c); i++) {
         finding f;
         if (!c->out[i] || !has_bad(c->out[i])) continue;
         if (ct__ad.rule) {
