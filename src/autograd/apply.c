@@ -48,6 +48,14 @@ bool ct__apply_failed(ct_tensor **out, int n)
     return false;
 }
 
+ct_tensor *ct__apply_recorded(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor *z)
+{
+    ct_call c;
+    ct__call_begin(&c, op, in, n_in, params, &z, 1);
+    c.dtype = (ct_dtype)z->dtype;
+    return CT__LIKELY(ct__node_record(&c, params ? op->params : 0)) || ct__apply_failed(&z, 1) ? z : NULL;
+}
+
 bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
 {
     ct_call c;
@@ -64,7 +72,6 @@ bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *
 ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params)
 {
     ct_tensor *out[CT__MAX_OUTPUTS];
-    if (op->shape == ct__shape_of_x) return ct__apply_like_x(op, op->forward, in, n_in, params);
     return ct__apply_all(op, in, n_in, params, out) ? out[0] : NULL;
 }
 

@@ -81,7 +81,7 @@ bool ct__capture_forward(const ct_call *c)
 typedef struct deriving {
     const ct_call *c;
     ct__supply supply;
-    bool need[CT__MAX_INPUTS];
+    unsigned need;
     ct_tensor *g[CT__MAX_OUTPUTS];
 } deriving;
 
@@ -110,7 +110,7 @@ static bool derive_again(void *record)
 
 static void derive_drop(void *record) { ct__supply_free(&((deriving *)record)->supply); }
 
-bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
     const int outputs = ct__outputs(c);
     const bool over = outputs == 1 && !ct__ad.watching && ct__script_only(g[0]);
@@ -120,7 +120,7 @@ bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, 
     ct_call *own = note_call(d + 1, c);
     own->over = over;
     d->c = own;
-    for (int i = 0; i < c->n_in; i++) d->need[i] = need[i];
+    d->need = need;
     for (int i = 0; i < c->n_out; i++) {
         d->g[i] = i < outputs && g[i] ? ct__script_reads(g[i]) : NULL;
         own->out[i] = c->out[i] ? ct__script_reads(c->out[i]) : NULL;
@@ -235,7 +235,7 @@ bool ct__capture_collect(ct__node *leaf, ct_tensor *g)
     if (!zero && leaf->grad && !(leaf->grad->storage->scripted & CT__MADE))
         return ct__fail(CT_ERROR_GRAPH, "ct_capture",
                         "a leaf of shape %s has a gradient from before the step, which would be added to: ct_zero_grad in the step, or "
-                        "before it", ct__describe_shape(leaf->out_shapes[0]));
+                        "before it", ct__describe_shape(*ct__node_out_shapes(leaf)));
     ct_tensor *given = zero ? ct__zero_grad_of(leaf) : ct__retain(g);
     collecting *a = given ? add_for(leaf, collect_again, false) : NULL, *first = a ? add_for(leaf, set_apart, true) : NULL;
     if (first) {

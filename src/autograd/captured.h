@@ -12,7 +12,7 @@
 /* c->op->forward(c), which is noted. */
 CT__COLD bool ct__capture_forward(const ct_call *c);
 /* c->op->fused(...) likewise. */
-CT__COLD bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx);
+CT__COLD bool ct__capture_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx);
 /* ct__chain_run likewise. */
 CT__COLD void ct__capture_chain(const ct__chain *chain, ct_dtype dtype, int64_t count);
 /* Gives a leaf the gradient g (NULL: zeros where it has none), as the end of a sweep does. */

@@ -188,7 +188,7 @@ static bool alike(uint32_t i, const ct__node *old, const ct__node *fresh)
 {
     if (old->n_in != fresh->n_in) return mismatch(i, "one of another number of inputs", ct__node_title(old));
     for (int k = 0; k < ct__results(old); k++) {
-        if (ct__kept_output(old, k) && !fresh->out[k]) return mismatch(i, "one that a sweep has used up", ct__node_title(old));
+        if (ct__kept_output(old, k) && !fresh->out[k].value) return mismatch(i, "one that a sweep has used up", ct__node_title(old));
     }
     for (int k = 0; k < old->n_out; k++) {
         const ct_shape before = ct__node_shape(old, k), now = ct__node_shape(fresh, k);
@@ -216,9 +216,8 @@ static bool take_node(ct__node *old, const ct__node *fresh)
         if (!in->kept) return false;
     }
     for (int k = 0; k < ct__results(old); k++) {
-        if (!ct__kept_output(old, k) || old->out[k]) continue;
-        old->out[k] = ct__retain(fresh->out[k]);
-        old->out_version[k] = fresh->out_version[k];
+        if (!ct__kept_output(old, k) || old->out[k].value) continue;
+        old->out[k] = (ct__kept){.value = ct__retain(fresh->out[k].value), .version = fresh->out[k].version};
     }
     return true;
 }
@@ -285,16 +284,14 @@ static bool record_again(segment *s, segment *replay)
     ct__random_restore(s->random);
     ct__ad.grad_off = ct__ad.tracing = false;
     ct__ad.active = 0;
-    ct__ad.file = NULL;
-    ct__ad.line = 0;
+    ct__ad.at = NULL;
     ct__ad.rule = NULL;
     ct__ad.segment = replay;
     const bool ok = call(s->f, s->context, in, out, s->n_out);
     ct__ad.grad_off = before.grad_off;
     ct__ad.tracing = before.tracing;
     ct__ad.active = before.active;
-    ct__ad.file = before.file;
-    ct__ad.line = before.line;
+    ct__ad.at = before.at;
     ct__ad.rule = before.rule;
     ct__ad.segment = before.segment;
     ct__random_restore(random);
@@ -333,7 +330,7 @@ bool ct__segment_restore(ct__node *n)
 {
     bool gone = false;
     for (int i = 0; i < n->n_in; i++) gone = gone || (n->in[i].was_kept && !n->in[i].kept);
-    for (int i = 0; i < ct__results(n); i++) gone = gone || (ct__kept_output(n, i) && !n->out[i]);
+    for (int i = 0; i < ct__results(n); i++) gone = gone || (ct__kept_output(n, i) && !n->out[i].value);
     return !gone || restore(n->segment);
 }
 

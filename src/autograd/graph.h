@@ -21,6 +21,12 @@ typedef struct ct__input {
     bool was_kept;
 } ct__input;
 
+/* A result that a rule reads. */
+typedef struct ct__kept {
+    ct_tensor *value; /* NULL: not kept, or let go */
+    uint32_t version; /* of its storage when it was kept */
+} ct__kept;
+
 /* A forward-mode tangent of one output at one level. In two lists: its node's, and its level's. */
 typedef struct ct__tangent {
     struct ct__tangent *next; /* of the node */
@@ -46,8 +52,8 @@ typedef struct ct__label {
     char text[];
 } ct__label;
 
-/* What a sweep notes of a node it meets (work.h). Nodes with one output have room for one in their own record, which the outermost
- * sweep takes: so a sweep allocates nothing for them. */
+/* What a sweep notes of a node it meets (work.h). Nodes have room in their own record for one of one output, which the outermost sweep
+ * takes: so a sweep allocates nothing for nodes with one. */
 typedef struct ct__work {
     struct ct__work *below; /* of a sweep further out */
     struct ct__work *next;  /* the list of all records of the tour */
@@ -66,7 +72,7 @@ typedef struct ct__work {
     ct_tensor *g[]; /* of each output: its gradient, or its tangent; NULL: zero */
 } ct__work;
 
-enum { CT__NODE_DIMS = 5 };
+enum { CT__NODE_DIMS = 4, CT__ROOM = sizeof(ct__work) + sizeof(ct_tensor *) };
 
 struct ct__node {
     int32_t refs;
@@ -84,7 +90,9 @@ struct ct__node {
     uint8_t dtype;           /* of output 0 */
     uint8_t rank;            /* of output 0 */
     uint8_t kept_outputs;    /* a bit for each output that was kept */
-    int32_t dim[CT__NODE_DIMS]; /* of output 0, for those who look at the graph; without meaning where there are out_shapes */
+    int32_t dim[CT__NODE_DIMS]; /* of output 0; without meaning where there are shapes of outputs */
+    bool in_shapes;  /* there are shapes of inputs: KEEP_SHAPES */
+    bool out_shapes; /* of outputs: several, leaves, and what does not fit dim[] */
     uint32_t size; /* of this record */
     uint32_t segment_index; /* where there is a segment */
     /* From here on all is zero in a new node. */
@@ -98,35 +106,16 @@ struct ct__node {
     ct_tensor *grad; /* of a leaf */
     struct ct__segment *segment; /* of a checkpoint that can bring the kept values back; NULL: none */
     /* parts of the same record, NULL where there are none */
-    ct__input *in;
-    ct_tensor **out;     /* kept outputs, bare; those for the rules alone as they were made; NULL where not kept (or let go) */
-    uint32_t *out_version;
-    ct_shape *in_shapes; /* KEEP_SHAPES */
-    ct_shape *out_shapes; /* several outputs, leaves, and what does not fit dim[]: to make and check gradients */
+    ct__kept *out; /* kept outputs, bare; those for the rules alone as they were made */
     void *params;
-    ct__work *room; /* for the outermost sweep */
+    /* Up to here. */
+    _Alignas(8) char room[CT__ROOM]; /* for the outermost sweep's notes, where there is one output */
+    ct__input in[]; /* n_in; shapes of inputs and outputs, where there are such, come behind, then the other parts */
 };
 
 /* The state of derivatives in a thread. */
-typedef struct ct__autograd_state {
-    bool grad_off;     /* inverted, so that zero is the default */
-    bool watching;     /* results and gradients are searched for NaN and infinity */
-    bool tracing;      /* a tracer is called after each operation */
-    bool apart;        /* a sweep runs each node by itself, without regions: for tests */
-    int64_t regions, in_regions; /* run by sweeps, and the nodes in them */
-    int levels;        /* forward levels open */
-    uint64_t active;   /* the levels that are pushed now, a bit each */
-    const char *file;  /* place that new nodes inherit while a rule runs */
-    int line;
-    int64_t unplaced; /* nodes made without a place since one was last noted; a program that notes none counts for ever */
-    struct ct__segment *segment; /* that new nodes join */
-    const ct_op *rule; /* the operation whose derivative is being computed; NULL in the user's own code */
-    ct__node *dying;   /* nodes waiting to be destroyed */
-    bool destroying;
-    ct__tangent **level_list; /* of each level, the tangents alive; there while a level is open */
-} ct__autograd_state;
+#define ct__ad (ct__self.autograd)
 enum { CT__MAX_LEVELS = 64 };
-extern _Thread_local ct__autograd_state ct__ad __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* ---- nodes (graph.c) ---- */
 
@@ -142,7 +131,7 @@ void ct__node_release(void *node);
 static inline bool ct__needs(const ct_tensor *t)
 {
     const ct__node *n = t->graph;
-    return n && (n->op ? t->needs_grad : n->collects);
+    return n && (CT__LIKELY(n->op != NULL) ? t->needs_grad : n->collects);
 }
 /* A leaf for t, or a carrier of tangents where `collects` is false; put into t's graph slot. NULL with an error. */
 ct__node *ct__node_leaf(ct_tensor *t, bool collects);
@@ -152,14 +141,25 @@ ct_tensor *ct__zero_grad_of(const ct__node *leaf);
 void ct__drop_grad(ct__node *leaf);
 /* Records a call: edges, kept values, parameters; puts itself into the outputs' graph slots. */
 bool ct__node_record(const ct_call *c, size_t params);
+/* Shapes that the node keeps of its inputs, for rules, and of its outputs, to make and check gradients; NULL: it keeps none. */
+static inline const ct_shape *ct__node_in_shapes(const ct__node *n)
+{
+    return CT__UNLIKELY(n->in_shapes) ? (const ct_shape *)(const void *)(n->in + n->n_in) : NULL;
+}
+static inline const ct_shape *ct__node_out_shapes(const ct__node *n)
+{
+    return n->out_shapes ? (const ct_shape *)(const void *)(n->in + n->n_in) + (n->in_shapes ? n->n_in : 0) : NULL;
+}
 /* The shape of an output. */
 ct_shape ct__node_shape(const ct__node *n, int slot);
-/* Lets go what the node kept, for good: a checkpoint will not bring it back. */
-void ct__node_drop_kept(ct__node *n);
-/* Lets it go for now. */
+/* Lets go what the node kept, for now. */
 void ct__node_let_go(ct__node *n);
 /* Puts a node into the graph slot of a tensor that has none. */
-void ct__node_attach(ct_tensor *t, ct__node *n, int slot);
+static inline void ct__node_attach(ct_tensor *t, ct__node *n, int slot)
+{
+    t->graph = n;
+    t->slot = (uint8_t)slot;
+}
 /* "ct_matmul at model.c:41" */
 const char *ct__node_title(const ct__node *n);
 
@@ -192,6 +192,13 @@ bool ct__segment_join(ct__node *n);
 void ct__segment_leave(ct__node *n);
 /* Brings back what a checkpoint let go, before a sweep reads what a node kept; false with an error. */
 bool ct__segment_restore(ct__node *n);
+/* Lets go what a node kept, for good: a checkpoint will not bring it back. */
+static inline void ct__node_drop_kept(ct__node *n)
+{
+    if (CT__UNLIKELY(n->segment != NULL)) ct__segment_leave(n);
+    if (CT__LIKELY(n->op != NULL) && (n->op->keeps || n->op->keep_inputs)) ct__node_let_go(n);
+    n->used = true;
+}
 static inline bool ct__node_restore(ct__node *n) { return CT__LIKELY(!n->segment) || ct__segment_restore(n); }
 
 /* ---- forward mode (forward.c) ---- */

@@ -273,7 +273,7 @@ static void note_input(whole *w, const walk *found, const ct__node *n, int i, ct
         to->name = copy_text(w, name_in(x->kept->graph, x->kept->slot));
         to->value = value_of(w, x->kept);
     } else if (n->in_shapes) {
-        to->shape = copy_shape(w, n->in_shapes[i]);
+        to->shape = copy_shape(w, ct__node_in_shapes(n)[i]);
     }
 }
 
@@ -305,9 +305,9 @@ static bool note_node(whole *w, const walk *found, table *storages, const ct__no
         if (n->in[i].kept) ok = note_kept(w, storages, to, n->in[i].kept);
     }
     for (int i = 0; ok && n->out && i < ct__results(n); i++) {
-        to->released = to->released || (ct__kept_output(n, i) && !n->out[i] && !n->segment);
-        to->kept_results += n->out[i] != NULL;
-        if (n->out[i]) ok = note_kept(w, storages, to, n->out[i]);
+        to->released = to->released || (ct__kept_output(n, i) && !n->out[i].value && !n->segment);
+        to->kept_results += n->out[i].value != NULL;
+        if (n->out[i].value) ok = note_kept(w, storages, to, n->out[i].value);
     }
     return ok && !w->failed;
 }

@@ -56,7 +56,8 @@ ct_tensor *ct_grad_borrow(const ct_tensor *leaf)
 
 ct_tensor *ct__zero_grad_of(const ct__node *leaf)
 {
-    ct_tensor *zeros = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)leaf->out_shapes[0].rank, leaf->out_shapes[0].dim));
+    const ct_shape *shape = ct__node_out_shapes(leaf);
+    ct_tensor *zeros = ct__own(ct__tensor_new("a gradient", leaf->dtype, (int)shape->rank, shape->dim));
     if (zeros) ct__fill(zeros, 0);
     return zeros;
 }

@@ -80,8 +80,9 @@ struct ct_op {
     /* The operation is linear in all inputs that have a derivative together: dy = op(dx...), absent tangents being zeros. In
      * place of jvp[]. */
     bool linear;
-    /* Optional: all dx that are needed at once, without a graph; writes gx[i] where need[i]. Must agree with vjp[]. */
-    bool (*fused)(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx);
+    /* Optional: all dx that are needed at once, without a graph; writes gx[i] where bit i of `need`, which has one at least, is set. Must
+     * agree with vjp[]. */
+    bool (*fused)(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx);
     /* Optional, of an operation whose operands and only result have one shape and one float dtype: dx = dy * slope element by element. Must
      * agree with vjp[]. Not asked where vjp[i] is ct__vjp_zero or ct__vjp_same. */
     ct__slope (*slope)(const ct_op *op, int i, ct_dtype dtype, const double *params);

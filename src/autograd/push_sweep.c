@@ -48,8 +48,7 @@ static bool push(const ct__tour *t, work *w, ct_tensor *const *dx, ct_tensor **i
     ct__node *n = w->node;
     ct_call c;
     const int scope = ct__scope_begin();
-    ct__ad.file = n->file;
-    ct__ad.line = n->line;
+    ct__ad.at = n;
     ct__ad.rule = n->op;
     bool ok = ct__rebuild_call(t, n, &c, in, out) && ct__push_call(&c, dx, dy);
     ct__ad.rule = NULL;
@@ -118,8 +117,7 @@ bool ct__push_sweep(const char *operation, const ct__seed *inputs, int n_inputs,
     if (options.create_graph) options.retain_graph = true;
     ct__tour t = {.operation = operation, .options = options};
     const bool recording = ct_grad_mode(options.create_graph);
-    const char *file = ct__ad.file;
-    const int line = ct__ad.line;
+    const ct__node *at = ct__ad.at;
     const ct_op *rule = ct__ad.rule;
     work *order = NULL;
     bool ok = ct__tour_mark(&t, outputs, n_outputs, inputs, n_inputs, &order);
@@ -132,8 +130,7 @@ bool ct__push_sweep(const char *operation, const ct__seed *inputs, int n_inputs,
     for (int i = 0; i < n_outputs; i++) outputs[i].grad = NULL;
     if (ok) take_outputs(&t, outputs, n_outputs);
     ct__tour_end(&t);
-    ct__ad.file = file;
-    ct__ad.line = line;
+    ct__ad.at = at;
     ct__ad.rule = rule;
     ct_grad_mode(recording);
     return ok;

@@ -46,8 +46,8 @@ static bool is_complete(const ct__node *n, const ct_shape *shape)
         if (!x->kept || x->kept->storage->version != x->version || !is_like(x->kept, n->dtype, shape)) return false;
     }
     if (!n->kept_outputs) return true;
-    const ct_tensor *y = n->out[0];
-    return y && y->storage->version == n->out_version[0] && is_like(y, n->dtype, shape);
+    const ct_tensor *y = n->out[0].value;
+    return y && y->storage->version == n->out[0].version && is_like(y, n->dtype, shape);
 }
 
 /* May the node be the first of a region? By itself, with one gradient to make, it gains nothing. */
@@ -135,7 +135,7 @@ static int register_of_gradient(ct__region *r, ct__work *w)
 /* How many of the values that the node kept go with it. */
 static int count_last(const ct__node *n)
 {
-    int last = n->kept_outputs && n->out[0]->storage->refs == 1;
+    int last = n->kept_outputs && n->out[0].value->storage->refs == 1;
     for (int i = 0; i < n->n_in; i++) last += n->in[i].kept && n->in[i].kept->refs == 1 && n->in[i].kept->storage->refs == 1;
     return last;
 }
@@ -169,7 +169,7 @@ int ct__region_step(ct__region *r, const ct__node *n, int i, int g)
     int operand[CT__MAX_INPUTS + 2], k = 0;
     operand[k++] = g;
     for (int j = 0; j < n->n_in; j++) operand[k++] = n->in[j].kept ? register_of(r, n->in[j].kept) : g;
-    operand[k++] = n->kept_outputs ? register_of(r, n->out[0]) : g;
+    operand[k++] = n->kept_outputs ? register_of(r, n->out[0].value) : g;
     const ct__slope slope = n->op->slope(n->op, i, r->dtype, n->params);
     return add_step(r, &slope, operand, k);
 }

@@ -53,31 +53,40 @@ ct_tensor *ct__grad_sum(ct_tensor *grad, ct_tensor *g, bool in_place)
 
 static inline __attribute__((always_inline)) bool enqueue(sweep *s, work *w)
 {
-    if (w->queued) return true;
+    if (CT__UNLIKELY(w->queued)) return true;
     w->queued = true;
-    if (w->node->op) return ct__queue_push(&s->queue, w);
+    if (CT__LIKELY(w->node->op != NULL)) return ct__queue_push(&s->queue, w);
     w->later = s->leaves;
     s->leaves = w;
     return true;
 }
 
+static CT__APART bool not_delivered(ct_tensor *g, bool as_it_should)
+{
+    if (g) ct__release(g);
+    return as_it_should;
+}
+
 static CT__APART bool add_onto(sweep *s, work *w, int slot, ct_tensor *g)
 {
     w->g[slot] = ct__grad_sum(w->g[slot], g, !s->tour.options.create_graph && !ct__ad.active);
+    ct__release(g);
     if (!w->g[slot]) return false;
     if (CT__UNLIKELY(ct__ad.watching) && !ct__watch_sum(w->node, w->g[slot])) return false;
     return enqueue(s, w);
 }
 
-/* Adds g (NULL: zero) to what reached an output of a node, and queues the node. */
+/* Adds g (NULL: zero), of which it takes a reference over, to what reached an output of a node, and queues the node. */
 static bool deliver(sweep *s, ct__node *n, int slot, ct_tensor *g)
 {
     work *w = ct__work_of(&s->tour, n);
-    if (!w && !s->tour.everything) return true; /* leads to no target */
-    if (!w && !(w = ct__work_new(&s->tour, n))) return false;
-    if (!w->needed) return true;
-    if (g && w->g[slot]) return add_onto(s, w, slot, g);
-    if (g) w->g[slot] = ct__retain(g);
+    if (CT__LIKELY(!w) && CT__LIKELY(s->tour.everything)) { /* else it leads to no target */
+        w = ct__work_new(&s->tour, n);
+        if (CT__UNLIKELY(!w)) return not_delivered(g, false);
+    }
+    if (CT__UNLIKELY(!w) || CT__UNLIKELY(!w->needed)) return not_delivered(g, true);
+    if (g && CT__UNLIKELY(w->g[slot] != NULL)) return add_onto(s, w, slot, g);
+    if (g) w->g[slot] = g;
     return enqueue(s, w);
 }
 
@@ -107,7 +116,7 @@ static bool run_hook(void *context, ct_tensor *const *g, ct_tensor **out)
 
 static CT__APART bool run_hooks(sweep *s, work *w)
 {
-    ct__ad.file = NULL; /* a hook is the user's own code, not a part of a rule */
+    ct__ad.at = NULL; /* a hook is the user's own code, not a part of a rule */
     ct__ad.rule = NULL;
     for (const ct__hook_record *h = w->node->hooks; h; h = h->next) {
         ct_tensor **g = &w->g[h->slot], *after = NULL;
@@ -148,10 +157,10 @@ static bool harvest_leaf(sweep *s, work *w)
     ct__node *leaf = w->node;
     ct_tensor *g = w->g[0];
     if (!leaf->collects) return true;
-    if (g && (!has_shape(g, &leaf->out_shapes[0]) || g->dtype != leaf->dtype))
+    if (g && (!has_shape(g, ct__node_out_shapes(leaf)) || g->dtype != leaf->dtype))
         return ct__fail(CT_ERROR_GRAPH, s->tour.operation,
                         "a gradient %s reached a leaf of shape %s: a rule or hook on the way is wrong",
-                        ct__describe(g), ct__describe_shape(leaf->out_shapes[0]));
+                        ct__describe(g), ct__describe_shape(*ct__node_out_shapes(leaf)));
     w->later = s->harvest;
     s->harvest = w;
     return true;
@@ -160,18 +169,18 @@ static bool harvest_leaf(sweep *s, work *w)
 /* ---- one node ---- */
 
 /* Is the way to this input wanted? */
-static bool wanted(const sweep *s, const ct__input *x)
+static inline __attribute__((always_inline)) bool wanted(const sweep *s, const ct__input *x)
 {
     if (!x->from) return false;
-    if (s->tour.everything) return true;
+    if (CT__LIKELY(s->tour.everything)) return true;
     const work *w = ct__work_of(&s->tour, x->from);
     return w && w->needed;
 }
 
-/* Hands dx (NULL: zero) on to where input i came from. */
+/* Hands dx (NULL: zero), and a reference of it, on to where input i came from. */
 static inline __attribute__((always_inline)) bool pass(sweep *s, ct__node *n, int i, ct_tensor *const *g, ct_tensor *dx)
 {
-    if (dx && CT__UNLIKELY(ct__ad.watching) && !ct__watch_gradient(n, i, g, dx)) return false;
+    if (CT__UNLIKELY(ct__ad.watching) && dx && !ct__watch_gradient(n, i, g, dx)) return not_delivered(dx, false);
     return deliver(s, n->in[i].from, n->in[i].slot, dx);
 }
 
@@ -179,7 +188,7 @@ static inline __attribute__((always_inline)) bool pass(sweep *s, ct__node *n, in
 static inline bool pass_all(sweep *s, ct__node *n, ct_tensor *const *g, ct_tensor *dx)
 {
     for (int i = 0; i < n->n_in; i++) {
-        if (wanted(s, &n->in[i]) && !pass(s, n, i, g, dx)) return false;
+        if (wanted(s, &n->in[i]) && !pass(s, n, i, g, dx ? ct__retain(dx) : NULL)) return false;
     }
     return true;
 }
@@ -187,8 +196,8 @@ static inline bool pass_all(sweep *s, ct__node *n, ct_tensor *const *g, ct_tenso
 /* Is the derivative by each input the identity, as a sum's is? Then there is no call to rebuild for a rule. */
 static inline bool passes_on(const ct_op *op, int n_in)
 {
-    if (op->keeps || op->inputs == CT__VARIADIC || op->outputs > 1 || op->vjp_all || op->vjp_behind) return false;
-    for (int i = 0; i < n_in; i++) {
+    if (op->vjp[0] != ct__vjp_same || op->keeps || op->inputs == CT__VARIADIC || op->outputs > 1 || op->vjp_behind) return false;
+    for (int i = 1; i < n_in; i++) {
         if (op->vjp[i] != ct__vjp_same) return false;
     }
     return true;
@@ -213,27 +222,25 @@ static CT__APART bool materialize(const work *w, ct_tensor **g)
  * cache. */
 static bool run_fused(sweep *s, ct__node *n, const ct_call *c, ct_tensor *const *g)
 {
-    bool need[CT__MAX_INPUTS] = {false};
+    unsigned need = 0;
     ct_tensor *gx[CT__MAX_INPUTS];
     const int n_in = n->n_in;
     const ct__input *x = n->in;
 #pragma GCC unroll 1
     for (int i = 0; i < n_in; i++, x++) {
-        need[i] = wanted(s, x);
-        gx[i] = NULL;
-        if (need[i] && x->from->spent && s->n_targets == 0 && x->from->collects) ct__drop_grad(x->from);
+        if (!wanted(s, x)) continue;
+        need |= 1u << i;
+        if (CT__UNLIKELY(x->from->spent) && s->n_targets == 0 && x->from->collects) ct__drop_grad(x->from);
     }
     if (!(CT__LIKELY(!ct__self.script) ? n->op->fused(c, g, need, gx) : ct__capture_fused(c, g, need, gx))) return false;
     /* Each with one reference, so that sums can go into it. */
-#pragma GCC unroll 1
-    for (int i = 0; i < n_in; i++) {
-        if (!need[i]) continue;
-        ct__own(gx[i]);
-        const bool ok = pass(s, n, i, g, gx[i]);
-        ct__release(gx[i]);
-        if (!ok) return false;
+    bool ok = true;
+    for (; need; need &= need - 1) {
+        const int i = __builtin_ctz(need);
+        ct__scope_unlink(&gx[i]->link);
+        ok = CT__LIKELY(ok) ? pass(s, n, i, g, gx[i]) : not_delivered(gx[i], false);
     }
-    return true;
+    return ok;
 }
 
 /* A rule as slices of a stack reach it. */
@@ -283,7 +290,7 @@ static CT__APART bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *co
         if (!wanted(s, &n->in[i])) continue;
         ruling r = {.call = c, .rule = n->op->vjp[n->op->inputs == CT__VARIADIC ? 0 : i]};
         if (r.rule == ct__vjp_same) { /* it makes nothing that would need a scope */
-            if (!pass(s, n, i, g, g[0])) return false;
+            if (!pass(s, n, i, g, ct__retain(g[0]))) return false;
             continue;
         }
         ct_tensor *dx = NULL;
@@ -293,9 +300,7 @@ static CT__APART bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *co
         if (dx) ct__retain(dx);
         ct__scope_end(scope);
         if (!ok) return failed(s, n);
-        const bool passed = pass(s, n, i, g, dx);
-        if (dx) ct__release(dx);
-        if (!passed) return false;
+        if (!pass(s, n, i, g, dx)) return false;
     }
     return true;
 }
@@ -313,7 +318,7 @@ static CT__APART bool run_rule_for_all(sweep *s, ct__node *n, const ct_call *c, 
             dx[i] = NULL;
         }
         ok = by_rule(n, g, dx, n->n_in, run_vjp_all, &r) || failed(s, n);
-        for (int i = 0; ok && i < n->n_in; i++) ok = !need[i] || pass(s, n, i, g, dx[i]);
+        for (int i = 0; ok && i < n->n_in; i++) ok = !need[i] || pass(s, n, i, g, dx[i] ? ct__retain(dx[i]) : NULL);
     }
     if (need && need != few) ct__pool_put(need, (size_t)n->n_in);
     ct__operands_put(dx, few_dx, n->n_in);
@@ -329,10 +334,9 @@ static bool run(sweep *s, const work *w, ct_call *c)
     /* Nothing is differentiated further, and it is one cotangent, not a stack of them? */
     const bool plain = n->op->fused && g[0] && g[0]->rank == n->rank && !s->tour.options.create_graph && !ct__ad.active;
     if (plain) {
-        if (CT__LIKELY(!ct__ad.watching)) return run_fused(s, n, c, g);
-        ct_tensor *told = ct__retain(g[0]); /* no rule writes over what the watch may tell of */
+        ct_tensor *told = CT__UNLIKELY(ct__ad.watching) ? ct__retain(g[0]) : NULL; /* no rule writes over what the watch may tell of */
         const bool ok = run_fused(s, n, c, g);
-        ct__release(told);
+        if (CT__UNLIKELY(told != NULL)) ct__release(told);
         return ok;
     }
     if (n->n_out > 1) {
@@ -347,8 +351,7 @@ static bool step_back(sweep *s, work *w)
 {
     ct__node *n = w->node;
     bool ok;
-    ct__ad.file = n->file;
-    ct__ad.line = n->line;
+    ct__ad.at = n;
     ct__ad.rule = n->op;
     if (passes_on(n->op, n->n_in)) {
         ok = pass_all(s, n, w->g, w->g[0]);
@@ -362,7 +365,7 @@ static bool step_back(sweep *s, work *w)
         ct__operands_put(in, few, n->n_in);
     }
     if (!ok && n->file) ct_here_error(n->file, n->line);
-    if (ok && !s->tour.options.retain_graph) ct__node_drop_kept(n);
+    if (CT__LIKELY(ok) && CT__LIKELY(!s->tour.options.retain_graph)) ct__node_drop_kept(n);
     return ok;
 }
 
@@ -525,14 +528,14 @@ static bool commit(work *harvest, bool create_graph)
 
 static bool process(sweep *s, work *w)
 {
-    if (CT__UNLIKELY(s->open || (w->g[0] && w->g[0]->count >= CT__REGION_LEAST))) {
+    if (CT__UNLIKELY(s->open) || (CT__LIKELY(w->g[0] != NULL) && CT__UNLIKELY(w->g[0]->count >= CT__REGION_LEAST))) {
         bool done;
         if (!process_large(s, w, &done)) return false;
         if (done) return true;
     }
-    if (w->node->hooks && !run_hooks(s, w)) return false;
-    if (w->end) take_targets(s, w);
-    if (w->node->op) return step_back(s, w);
+    if (CT__UNLIKELY(w->node->hooks != NULL) && !run_hooks(s, w)) return false;
+    if (CT__UNLIKELY(w->end)) take_targets(s, w);
+    if (CT__LIKELY(w->node->op != NULL)) return step_back(s, w);
     return s->n_targets > 0 || harvest_leaf(s, w);
 }
 
@@ -552,21 +555,20 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
     sweep s = {.tour = {.operation = operation, .options = options}, .targets = targets, .n_targets = n_targets, .seeds = seeds,
                .n_seeds = n_seeds};
     const bool recording = ct_grad_mode(options.create_graph);
-    const char *file = ct__ad.file;
-    const int line = ct__ad.line;
+    const ct__node *at = ct__ad.at;
     const ct_op *rule = ct__ad.rule;
     bool ok = ct__tour_aim(&s.tour, seeds, n_seeds, targets, n_targets);
     const int scope = ct__scope_begin();
     for (int i = 0; ok && i < n_seeds; i++) {
-        ok = deliver(&s, seeds[i].node, seeds[i].slot, seeds[i].grad);
+        ok = deliver(&s, seeds[i].node, seeds[i].slot, seeds[i].grad ? ct__retain(seeds[i].grad) : NULL);
         work *w = ct__work_of(&s.tour, seeds[i].node);
         if (w) ct__work_hold(w);
     }
     for (work *w; ok && (w = next_of(&s)) != NULL;) {
         ok = process(&s, w);
-        if (w != s.harvest) {
+        if (CT__LIKELY(w != s.harvest)) {
             ct__work_clear(w);
-            if (!s.open) ct__work_done(&s.tour, w);
+            if (CT__LIKELY(!s.open)) ct__work_done(&s.tour, w);
         }
         ct__scope_clear(scope);
     }
@@ -581,8 +583,7 @@ bool ct__sweep(const char *operation, const ct__seed *seeds, int n_seeds, ct__ta
         if (targets[i].grad) ct__release(targets[i].grad);
         targets[i].grad = NULL;
     }
-    ct__ad.file = file;
-    ct__ad.line = line;
+    ct__ad.at = at;
     ct__ad.rule = rule;
     ct_grad_mode(recording);
     return ok;

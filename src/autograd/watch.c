@@ -228,7 +228,7 @@ static void tell_way_back(story *s, const ct__node *n, ct_tensor *const *g, cons
     ct_tensor *kept[CT__MAX_INPUTS] = {0};
     for (int i = 0; i < n->n_in && i < CT__MAX_INPUTS; i++) kept[i] = n->in[i].kept;
     tell_operand_values(&values, kept, n->n_in, dx, f);
-    if (n->out) tell_value(&values, "the result", n->out[0], dx, f);
+    if (n->out) tell_value(&values, "the result", n->out[0].value, dx, f);
     tell(s, "the gradient of its result has none%s%s", values.length ? ";" : "", values.text);
     tell_inside(s, n->op);
 }

@@ -268,9 +268,9 @@ bool ct__kept_outputs(const ct__tour *t, ct__node *n, ct_tensor **out)
     for (int i = 0; i < results; i++) {
         out[i] = NULL;
         if (!ct__kept_output(n, i)) continue;
-        out[i] = n->out[i];
+        out[i] = n->out[i].value;
         if (!out[i]) return released(t, n);
-        if (out[i]->storage->version != n->out_version[i])
+        if (out[i]->storage->version != n->out[i].version)
             return ct__fail(CT_ERROR_GRAPH, t->operation,
                             "the result of %s, %s, was changed in place after that; its derivative needs the value of then",
                             ct__node_title(n), ct__describe(out[i]));

@@ -57,9 +57,10 @@ static inline void ct__work_begin(ct__tour *t, ct__node *n, ct__work *w, bool in
 ct__work *ct__work_new_slow(ct__tour *t, ct__node *n); /* beside the node, which has no room of its own or has lent it */
 static inline ct__work *ct__work_new(ct__tour *t, ct__node *n)
 {
-    if (CT__UNLIKELY(!n->room || n->work)) return ct__work_new_slow(t, n);
-    ct__work_begin(t, n, n->room, true);
-    return n->room;
+    if (CT__UNLIKELY(n->n_out != 1) || CT__UNLIKELY(n->work != NULL)) return ct__work_new_slow(t, n);
+    ct__work *w = (ct__work *)(void *)n->room;
+    ct__work_begin(t, n, w, true);
+    return w;
 }
 /* Hooks and rules are the user's code, which may free what it can reach: the ends of a tour are held. */
 static inline void ct__work_hold(ct__work *w)
@@ -70,13 +71,13 @@ static inline void ct__work_hold(ct__work *w)
 /* Lets go what reached the node. */
 static inline void ct__work_clear(ct__work *w)
 {
-    int i = 0;
-    do {
-        ct_tensor *g = w->g[i];
-        if (!g) continue;
+    ct_tensor *g = w->g[0];
+    w->g[0] = NULL;
+    if (g) ct__release(g);
+    for (int i = 1; CT__UNLIKELY(i < w->n_out); i++) {
+        if (w->g[i]) ct__release(w->g[i]);
         w->g[i] = NULL;
-        ct__release(g);
-    } while (CT__UNLIKELY(++i < w->n_out));
+    }
 }
 /* Nothing will come to the node any more, nor ask for it: its record goes at once where that takes no search. In a chain it does so for
  * each, and the end of the tour need not come back to all of them, when they have left the first-level cache. */
@@ -113,22 +114,23 @@ static inline bool ct__rebuild_call(const ct__tour *t, ct__node *n, ct_call *c, 
 #pragma GCC unroll 1
     for (int i = 0; i < n->n_in; i++, x++) {
         in[i] = x->kept;
-        if (x->was_kept && CT__UNLIKELY(!x->kept || x->kept->storage->version != x->version)) return ct__kept_wrong(t, n, i);
+        if (!x->was_kept) continue;
+        if (CT__UNLIKELY(!x->kept) || CT__UNLIKELY(x->kept->storage->version != x->version)) return ct__kept_wrong(t, n, i);
     }
     c->op = n->op;
     c->in = in;
     c->n_in = n->n_in;
     c->out = out;
-    c->n_out = ct__results(n);
+    c->n_out = n->n_out + n->op->aside;
     c->params = n->params;
     c->index = 0;
     c->over = false;
     c->last = !t->options.retain_graph;
     c->dtype = n->dtype;
-    c->in_shapes = n->in_shapes;
-    c->out_shapes = n->out_shapes;
+    c->in_shapes = ct__node_in_shapes(n);
+    c->out_shapes = ct__node_out_shapes(n);
     out[0] = NULL;
-    return (n->n_out == 1 && !n->out) || ct__kept_outputs(t, n, out);
+    return (CT__LIKELY(n->n_out == 1) && CT__LIKELY(!n->out)) || ct__kept_outputs(t, n, out);
 }
 
 #endif

@@ -37,6 +37,24 @@ typedef struct ct__record {
     struct ct__record *next;
 } ct__record;
 
+/* Of derivatives (autograd/graph.h): here, as each thread-local block of its own would cost a load wherever it is named. */
+typedef struct ct__autograd_state {
+    bool grad_off; /* inverted, so that zero is the default */
+    bool watching; /* results and gradients are searched for NaN and infinity */
+    bool tracing;  /* a tracer is called after each operation */
+    bool apart;    /* a sweep runs each node by itself, without regions: for tests */
+    int levels;    /* forward levels open */
+    uint64_t active; /* the levels that are pushed now, a bit each */
+    const struct ct__node *at;   /* the node whose rules a sweep runs: new nodes inherit its place; NULL: none does */
+    const struct ct_op *rule;    /* the operation whose derivative is being computed; NULL in the user's own code */
+    int64_t unplaced; /* nodes made without a place since one was last noted; a program that notes none counts for ever */
+    struct ct__segment *segment; /* that new nodes join */
+    struct ct__node *dying;      /* nodes waiting to be destroyed */
+    bool destroying;
+    struct ct__tangent **level_list; /* of each level, the tangents alive; there while a level is open */
+    int64_t regions, in_regions; /* run by sweeps, and the nodes in them */
+} ct__autograd_state;
+
 typedef struct ct__thread {
     ct__record *slab[CT__SLAB_CLASSES + 1]; /* free records of each class */
     struct ct__link **scope_head;           /* of the innermost open scope's list; NULL: no scope is open */
@@ -53,6 +71,7 @@ typedef struct ct__thread {
     int64_t reads; /* of numbers out of tensors that are part of a graph: a rule that did so cannot be differentiated */
     ct_memory_info live;
     ct_counters count;
+    ct__autograd_state autograd;
 } ct__thread;
 
 extern _Thread_local ct__thread ct__self __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -183,7 +202,7 @@ void ct__pool_put(void *block, size_t bytes);
 static inline void ct__bytes_add(int64_t bytes)
 {
     ct__self.live.bytes += bytes;
-    if (ct__self.live.bytes > ct__self.live.peak_bytes) ct__self.live.peak_bytes = ct__self.live.bytes;
+    if (CT__UNLIKELY(ct__self.live.bytes > ct__self.live.peak_bytes)) ct__self.live.peak_bytes = ct__self.live.bytes;
 }
 
 /* A kernel is about to run over elements. */

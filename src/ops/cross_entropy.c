@@ -132,9 +132,9 @@ static ct_tensor *rows_back(const ct_call *c, char *g, bool one)
 
 static bool forward(const ct_call *c) { return rows_forward(c, c->out[0]->data); }
 
-static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    if (!need[0]) return true;
+    if (!(need & 1)) return true;
     ct_tensor *given = ct_contiguous(g[0]);
     gx[0] = given ? rows_back(c, given->data, false) : NULL;
     return gx[0] != NULL;
@@ -199,10 +199,10 @@ static bool mean_forward(const ct_call *c)
     return true;
 }
 
-static bool mean_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool mean_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
     _Alignas(double) char each[sizeof(double)];
-    if (!need[0]) return true;
+    if (!(need & 1)) return true;
     ct__store(each, c->dtype, ct__load(g[0]->data, c->dtype) / (double)c->in[1]->count);
     gx[0] = rows_back(c, each, true);
     return gx[0] != NULL;

@@ -123,24 +123,24 @@ static bool run_back(back *b, size_t *room)
     return true;
 }
 
-static void take_sums(const back *b, const bool *need, ct_tensor **gx)
+static void take_sums(const back *b, unsigned need, ct_tensor **gx)
 {
     for (int i = 1; i < 3; i++) {
-        if (need[i]) memcpy(gx[i]->data, b->room + (size_t)(i - 1) * b->sums / 2, b->sums / 2);
+        if (need >> i & 1) memcpy(gx[i]->data, b->room + (size_t)(i - 1) * b->sums / 2, b->sums / 2);
     }
 }
 
-static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
     static const char operation[] = "ct_layer_norm";
     const ct_tensor *x = c->in[0], *gamma = c->in[1];
     _Alignas(double) char eps[sizeof(double)];
     for (int i = 0; i < 3; i++) {
-        if (need[i] && !(gx[i] = ct__tensor_like(operation, i ? gamma : x, c->dtype))) return false;
+        if (need >> i & 1 && !(gx[i] = ct__tensor_like(operation, i ? gamma : x, c->dtype))) return false;
     }
     if (x->count == 0) {
         for (int i = 1; i < 3; i++) {
-            if (need[i]) ct__fill(gx[i], 0);
+            if (need >> i & 1) ct__fill(gx[i], 0);
         }
         return true;
     }
@@ -150,9 +150,9 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
     bool ok = given != NULL;
     if (ok) {
         const int64_t n = gamma->count;
-        int64_t far = need[0] && is_far(gx[0], n);
+        int64_t far = need & 1 && is_far(gx[0], n);
         back b = {.kernel = ct__row_kernel_of(CT__LAYER_NORM_VJP, c->dtype), .add = ct__row_kernel_of(CT__ROW_ADD, c->dtype),
-                  .gx = need[0] ? gx[0]->data : NULL, .x = rows->data, .g = given->data, .gamma = scale->data, .eps = eps,
+                  .gx = need & 1 ? gx[0]->data : NULL, .x = rows->data, .g = given->data, .gamma = scale->data, .eps = eps,
                   .far = (char *)&far,
                   .rows = x->count / n, .n = n, .size = ct__size(x), .sums = 2 * (size_t)n * ct__size(x)};
         size_t room;

@@ -34,7 +34,7 @@ static bool forward(const ct_call *c)
     return ok;
 }
 
-static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
     const ct_tensor *x = c->in[0];
     const mean_of *m = c->op->impl;
@@ -42,7 +42,7 @@ static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_te
     if (!each) return false;
     ct__fill(each, ct__load(g[0]->data, c->dtype) / (double)x->count);
     for (int i = 0; i < 2; i++) {
-        if (!need[i]) continue;
+        if (!(need >> i & 1)) continue;
         gx[i] = ct__tensor_like(m->title, x, c->dtype);
         if (!gx[i] || !ct__pointwise_slope2(m->h, i, gx[i], each, c->in[0], c->in[1])) return false;
     }

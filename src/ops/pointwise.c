@@ -66,19 +66,23 @@ static CT__APART void map_many(ct__kernel kernel, ct_tensor *const *t, int count
     ct__map(ct__pointwise_kernels->run_blocks, 1, t, count, b.params, cost);
 }
 
-static inline __attribute__((always_inline)) void map(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
+/* Of tensors of one dtype, which is the last argument. */
+static inline __attribute__((always_inline)) void map(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost,
+                                                      unsigned dtype)
 {
-    if (t[0]->count != 1 || t[0]->dtype > CT_F64) {
+    static const double none[2];
+    if (CT__UNLIKELY(t[0]->count != 1) || CT__UNLIKELY(dtype > CT_F64)) { /* to others a jump is nothing */
         map_many(kernel, t, count, params, cost);
         return;
     }
-    ct__count_pass(count * (int64_t)ct__size(t[0]));
-    ct__pointwise_kernels->run_one[t[0]->dtype](kernel, t, count, params);
+    _Static_assert(CT_F32 == 0 && CT_F64 == 1, "the size is a power of two");
+    ct__count_pass(count * (4 << dtype));
+    ct__pointwise_kernels->run_one[dtype](kernel, t, count, params ? params : none);
 }
 
 void ct__map_blocks(ct__kernel kernel, ct_tensor *const *t, int count, const double *params, int cost)
 {
-    map(kernel, t, count, params, cost);
+    map(kernel, t, count, params, cost, t[0]->dtype);
 }
 
 void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)
@@ -88,10 +92,16 @@ void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)
     ct__map(ct__pointwise_kernels->run_mixed, 1, t, count, b.params, 1);
 }
 
-static inline __attribute__((always_inline)) bool forward(const ct_call *c)
+static inline __attribute__((always_inline)) void compute(const ct_op *op, ct_tensor *z, ct_tensor *x, ct_tensor *y, int n_in, const void *params)
 {
-    ct_tensor *operands[] = {c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL};
-    map(kernels_of(c->op)->forward[c->dtype], operands, 1 + c->n_in, c->params, cost_of(c->op));
+    ct_tensor *operands[] = {z, x, y};
+    const unsigned dtype = x->dtype;
+    map(kernels_of(op)->forward[dtype], operands, 1 + n_in, params, cost_of(op), dtype);
+}
+
+static bool forward(const ct_call *c)
+{
+    compute(c->op, c->out[0], c->in[0], c->n_in > 1 ? c->in[1] : NULL, c->n_in, c->params);
     return true;
 }
 
@@ -125,17 +135,22 @@ bool ct__pointwise_slope2(const ct_op *op, int operand, ct_tensor *gx, ct_tensor
 
 /* dx = g * slope for each operand in one pass, the last one over g where nobody sees that; what the slope does not read is replaced by
  * g. */
-static bool fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    ct_tensor *x = c->in[0] ? c->in[0] : g[0], *z = c->out[0] ? c->out[0] : g[0];
-    ct_tensor *y = c->n_in > 1 && c->in[1] ? c->in[1] : g[0];
-    for (int i = 0; i < c->n_in; i++) {
-        if (!need[i]) continue;
-        const bool over = (i + 1 == c->n_in || !need[i + 1]) && g[0]->dtype == c->dtype && ct__spent(c, g[0]);
-        gx[i] = over ? ct__retain(g[0]) : ct__tensor_like(c->op->name, g[0], c->dtype);
+    const int n_in = c->n_in;
+    const ct__pointwise *kernels = kernels_of(c->op);
+    ct_tensor *const dz = g[0], *operands[5];
+    operands[1] = dz;
+    operands[2] = c->in[0] ? c->in[0] : dz;
+    if (n_in > 1) operands[3] = c->in[1] ? c->in[1] : dz;
+    operands[2 + n_in] = c->out[0] ? c->out[0] : dz;
+    for (unsigned rest; need; need = rest) {
+        const int i = __builtin_ctz(need);
+        rest = need & (need - 1);
+        const bool over = !rest && dz->dtype == c->dtype && ct__spent(c, dz);
+        operands[0] = gx[i] = over ? ct__retain(dz) : ct__tensor_like(c->op->name, dz, c->dtype);
         if (!gx[i]) return false;
-        ct_tensor *operands[] = {gx[i], g[0], x, c->n_in > 1 ? y : z, z};
-        map(kernels_of(c->op)->slope[i][c->dtype], operands, 3 + c->n_in, c->params, cost_of(c->op));
+        map(kernels->slope[i][c->dtype], operands, 3 + n_in, c->params, cost_of(c->op), c->dtype);
     }
     return true;
 }
@@ -283,7 +298,7 @@ enum { CHEAP = 1, COSTLY = 8 };
 
 static ct_tensor *apply1(const ct_op *op, ct_tensor *x, const double *params)
 {
-    ct_tensor *y = ct__apply_like_x(op, forward, &x, 1, params);
+    ct_tensor *y = ct__apply_like_x(op, compute, x, NULL, 1, params);
     if (y) y->weak = x->weak;
     return y;
 }
@@ -308,11 +323,17 @@ static bool divisor_has_zero(const ct_tensor *y)
     return false;
 }
 
-static ct_tensor *apply2(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y)
+static CT__APART ct_tensor *apply2(const ct_op *op, ct_tensor *x, ct_tensor *y)
+{
+    return ct__apply_like_x(op, compute, x, y, 2, NULL);
+}
+
+/* The same where the operands may be integers. */
+static ct_tensor *apply2_any(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y)
 {
     if (op == &ct__op_div && !ct__is_float(x->dtype) && divisor_has_zero(y))
         return ct__fail(CT_ERROR_VALUE, title, "division of integers by zero: x is %s, y is %s", ct__describe(x), ct__describe(y));
-    return ct__apply(op, (ct_tensor *[]){x, y}, 2, NULL);
+    return apply2(op, x, y);
 }
 
 /* Brings the operands together first. */
@@ -323,18 +344,26 @@ static CT__APART ct_tensor *binary_matched(const ct_op *op, const char *title, c
     const bool weak = x->weak && y->weak;
     const int scope = ct__scope_begin();
     const bool matched = y_first ? ct__match(title, &y, &x, floats) : ct__match(title, &x, &y, floats);
-    ct_tensor *z = matched ? apply2(op, title, x, y) : NULL;
+    ct_tensor *z = matched ? apply2_any(op, title, x, y) : NULL;
     if (z) z->weak = weak;
     if (z) ct_scope_return(z);
     ct__scope_end(scope);
     return z;
 }
 
+/* The same for floats of one dtype and rank. */
+static CT__APART ct_tensor *binary_of_rank(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
+{
+    return ct__same_lengths(x->dim, y->dim, x->rank) ? apply2(op, x, y) : binary_matched(op, title, x, y, floats);
+}
+
+/* Scalars call nothing on their way. */
 static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
 {
-    const bool ready = x && y && ct__is_float(x->dtype) && !ct__needs_matching(x, y);
-    if (CT__UNLIKELY(!ready)) return binary_matched(op, title, x, y, floats);
-    return ct__apply_like_x(op, forward, (ct_tensor *[]){x, y}, 2, NULL);
+    const bool alike = CT__LIKELY(x != NULL) && CT__LIKELY(y != NULL) && CT__LIKELY(ct__is_float(x->dtype)) &&
+                       CT__LIKELY(x->dtype == y->dtype) && CT__LIKELY(x->rank == y->rank) && CT__LIKELY(!x->weak) && CT__LIKELY(!y->weak);
+    if (CT__UNLIKELY(!alike)) return binary_matched(op, title, x, y, floats);
+    return CT__UNLIKELY(x->rank) ? binary_of_rank(op, title, x, y, floats) : apply2(op, x, y);
 }
 
 #define UNARY(name, f, slope, keeps) ct_tensor *ct_##name(ct_tensor *x) { return unary(&ct__op_##name, "ct_" #name, x, NULL, true); }

@@ -104,14 +104,22 @@ static void run_blocks(int64_t n, char *const *p, const double *params)
 static inline __attribute__((always_inline)) void run_scalar(ct__kernel kernel, ct_tensor *const *t, int count, size_t bytes,
                                                              const double *params)
 {
-    static const double none[2];
     _Alignas(CT__BLOCK) char block[PART_OPERANDS][CT__BLOCK];
-    char *at[PART_OPERANDS] = {block[0], block[1], block[2], block[3], block[4]};
+    char *at[PART_OPERANDS];
+    at[0] = block[0];
+    at[1] = block[1];
     load_part(block[1], t[1]->data, bytes);
-    if (count > 2) load_part(block[2], t[2]->data, bytes);
-    if (count > 3) load_part(block[3], t[3]->data, bytes);
-    if (count > 4) load_part(block[4], t[4]->data, bytes);
-    kernel(CT__BLOCK / (int64_t)bytes, at, params ? params : none);
+    if (count > 2) {
+        at[2] = block[2];
+        load_part(block[2], t[2]->data, bytes);
+    }
+    if (count > 3) {
+        at[3] = block[3];
+        load_part(block[3], t[3]->data, bytes);
+        at[4] = block[4];
+        if (count > 4) load_part(block[4], t[4]->data, bytes);
+    }
+    kernel(CT__BLOCK / (int64_t)bytes, at, params);
     memcpy(t[0]->data, block[0], bytes);
 }
 static void run_f32(ct__kernel kernel, ct_tensor *const *t, int count, const double *params) { run_scalar(kernel, t, count, 4, params); }

@@ -167,14 +167,14 @@ static ct_tensor *matrix_like(const ct_tensor *lead, int64_t rows, int64_t colum
     return ct__tensor_new("ct_matmul", lead->dtype, lead->rank, dim);
 }
 
-static bool matmul_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool matmul_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
     const int r = g[0]->rank - 2;
-    if (need[0]) {
+    if (need & 1) {
         gx[0] = matrix_like(g[0], g[0]->dim[r], c->in[1]->dim[r]);
         if (!gx[0] || !multiply(gx[0], g[0], false, c->in[1], true, NULL)) return false;
     }
-    if (need[1]) {
+    if (need & 2) {
         gx[1] = matrix_like(g[0], c->in[0]->dim[r + 1], g[0]->dim[r + 1]);
         if (!gx[1] || !multiply(gx[1], c->in[0], true, g[0], false, NULL)) return false;
     }
@@ -334,10 +334,10 @@ static bool bias_gradient(const ct_tensor *g, ct_tensor *gb)
     return true;
 }
 
-static bool affine_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool affine_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
     if (!matmul_fused(c, g, need, gx)) return false;
-    if (!need[2]) return true;
+    if (!(need & 4)) return true;
     gx[2] = ct__tensor_new("ct_affine", c->dtype, 1, &g[0]->dim[1]);
     return gx[2] && bias_gradient(g[0], gx[2]);
 }
@@ -377,7 +377,7 @@ static bool activated_forward(const ct_call *c)
     return affine_forward(c) && ct__pointwise_forward(c->op->impl, c->out[0], c->out[0]);
 }
 
-static bool activated_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool activated_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
     ct_tensor *ga = ct__spent(c, g[0]) ? g[0] : ct__tensor_like(c->op->name, g[0], c->dtype);
     return ga && ct__pointwise_slope(c->op->impl, ga, g[0], c->out[0]) && affine_fused(c, &ga, need, gx);

@@ -200,9 +200,9 @@ static bool spread_fused(const ct_call *c, ct_tensor *const *g, double n, ct_ten
     return gx[0] != NULL;
 }
 
-static bool sum_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool sum_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    return !need[0] || spread_fused(c, g, 1, gx);
+    return !(need & 1) || spread_fused(c, g, 1, gx);
 }
 
 const ct_op ct__op_sum = {
@@ -238,9 +238,9 @@ static ct_tensor *mean_vjp(const ct_call *c, ct_tensor *const *g)
     return ct__spread(c, ct_div(g[0], ct__number(c, (double)ct__axes_count(c->params, ct__in_shape(c, 0)))));
 }
 
-static bool mean_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool mean_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    return !need[0] || spread_fused(c, g, (double)ct__axes_count(c->params, ct__in_shape(c, 0)), gx);
+    return !(need & 1) || spread_fused(c, g, (double)ct__axes_count(c->params, ct__in_shape(c, 0)), gx);
 }
 
 const ct_op ct__op_mean = {
@@ -315,9 +315,9 @@ static void others_of_row(ct_dtype dtype, const char *from, char *to, int64_t n)
 }
 
 /* The same numbers in one pass back and forth, where nothing is recorded. */
-static bool prod_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool prod_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    if (!need[0]) return true;
+    if (!(need & 1)) return true;
     const ct_tensor *x = c->in[0];
     const unsigned mask = ct__axes_front(c->params, x->rank);
     const int64_t n = ct__axes_count(c->params, ct__shape(x)), step = n * (int64_t)ct__size(x);

@@ -88,9 +88,9 @@ static ct_tensor *softmax_slope(const ct_call *c, ct_tensor *d)
 static ct_tensor *softmax_vjp(const ct_call *c, ct_tensor *const *g) { return softmax_slope(c, g[0]); }
 static ct_tensor *softmax_jvp(const ct_call *c, ct_tensor *dx) { return softmax_slope(c, dx); }
 
-static bool softmax_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool softmax_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    return !need[0] || fused("ct_softmax", c, g[0], gx, CT__SOFTMAX_VJP);
+    return !(need & 1) || fused("ct_softmax", c, g[0], gx, CT__SOFTMAX_VJP);
 }
 
 const ct_op ct__op_softmax = {
@@ -114,9 +114,9 @@ static ct_tensor *log_softmax_jvp(const ct_call *c, ct_tensor *dx)
     return ct_sub(dx, sum_along(c, ct_mul(ct_exp(c->out[0]), dx)));
 }
 
-static bool log_softmax_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool log_softmax_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    return !need[0] || fused("ct_log_softmax", c, g[0], gx, CT__LOG_SOFTMAX_VJP);
+    return !(need & 1) || fused("ct_log_softmax", c, g[0], gx, CT__LOG_SOFTMAX_VJP);
 }
 
 const ct_op ct__op_log_softmax = {

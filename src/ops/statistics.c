@@ -227,9 +227,9 @@ static ct_tensor *logsumexp_vjp(const ct_call *c, ct_tensor *const *g) { return 
 static ct_tensor *logsumexp_jvp(const ct_call *c, ct_tensor *dx) { return ct__sum_over(c, ct_mul(dx, weights(c))); }
 
 /* The same by rows. */
-static bool logsumexp_fused(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx)
+static bool logsumexp_fused(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx)
 {
-    if (!need[0]) return true;
+    if (!(need & 1)) return true;
     const ct_tensor *x = c->in[0], *y = c->out[0];
     const ct_shape shape = ct__batched(g[0], y->rank, ct__shape(x));
     const int64_t n = ct__axes_count(c->params, ct__shape(x));

@@ -8,7 +8,7 @@
 #include "tensor/script.h"
 
 void (*ct__graph_release)(void *graph);
-void (*ct__graph_note)(ct_tensor *t, const char *file, int line);
+ct_tensor *(*ct__graph_note)(ct_tensor *t, const char *file, int line);
 void (*ct__graph_share)(void *graph);
 
 /* ---- storages ---- */
@@ -134,10 +134,11 @@ static CT__APART ct_tensor *new_of_any_size(const char *operation, ct_dtype dtyp
     return t;
 }
 
+static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
+
 /* What is small, and has a record ready, calls nothing on its way. */
 ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim)
 {
-    static const uint8_t size_of[CT_DTYPES] = {4, 8, 4, 8, 1, 1};
     if (CT__UNLIKELY(ct__self.supply != NULL)) return ct__supplied(operation, dtype, rank, dim);
     size_t bytes = size_of[dtype];
 #pragma GCC unroll 1
@@ -150,6 +151,22 @@ ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const
     t->dtype = (uint8_t)dtype;
     lay_out(t, rank, dim);
     own_storage(t, class, true, bytes, bytes > CT__FRONT ? (char *)(t + 1) : t->front);
+    return t;
+}
+
+/* A record of the smallest class has room for two doubles. */
+ct_tensor *ct__tensor_one(const char *operation, ct_dtype dtype)
+{
+    enum { CLASS = (sizeof(ct_tensor) + CT__SLAB_STEP - 1) / CT__SLAB_STEP };
+    const size_t bytes = size_of[dtype];
+    if (CT__UNLIKELY(ct__self.supply != NULL)) return ct__supplied(operation, dtype, 0, NULL);
+    ct_tensor *t = CT__INSIDE_MAX ? ct__slab_try(CLASS) : NULL;
+    if (CT__UNLIKELY(!t)) return new_of_any_size(operation, dtype, 0, NULL, bytes);
+    record_begin(t);
+    t->dtype = (uint8_t)dtype;
+    t->dense = true;
+    t->count = 1;
+    own_storage(t, CLASS, true, bytes, t->front);
     return t;
 }
 
@@ -228,17 +245,23 @@ void ct__tensor_take_values(ct_tensor *t, const ct_tensor *from)
 
 void ct__destroy(ct_tensor *t)
 {
-    ct__scope_unlink(&t->link);
-    if (t->graph) ct__graph_release(t->graph);
-    ct__self.live.tensors--;
+    void *graph = t->graph;
     ct__storage *s = t->storage;
+    ct__scope_unlink(&t->link);
+    ct__self.live.tensors--;
     if (CT__LIKELY(s == &t->own)) {
         storage_release(s);
-        return;
+    } else {
+        if (t->own.refs) storage_release(&t->own);
+        else ct__slab_put(t, sizeof *t);
+        storage_release(s);
     }
-    if (t->own.refs) storage_release(&t->own);
-    else ct__slab_put(t, sizeof *t);
-    storage_release(s);
+    if (graph) ct__graph_release(graph); /* last: a call less for what has none, and no return for what has */
+}
+
+void ct__release_shared(ct_tensor *t)
+{
+    if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0) ct__destroy(t);
 }
 
 static void release_link(ct__link *link) { ct__release((ct_tensor *)(void *)link); }
@@ -287,6 +310,5 @@ ct_tensor *ct_here(ct_tensor *t, const char *file, int line)
     if (t->file) return t;
     t->file = file;
     t->line = line;
-    if (t->graph) ct__graph_note(t, file, line);
-    return t;
+    return t->graph ? ct__graph_note(t, file, line) : t;
 }

@@ -65,14 +65,15 @@ struct ct_tensor {
 
 /* Drops a reference to what is in the graph slot; set once by the autograd room. */
 extern void (*ct__graph_release)(void *graph);
-/* Notes the user's place on the node of a tensor; makes the counts of its leaf atomic. Set likewise. */
-extern void (*ct__graph_note)(ct_tensor *t, const char *file, int line);
+/* Notes the user's place on the node of a tensor, which it returns; makes the counts of its leaf atomic. Set likewise. */
+extern ct_tensor *(*ct__graph_note)(ct_tensor *t, const char *file, int line);
 extern void (*ct__graph_share)(void *graph);
 
 /* ---- making and counting references (tensor.c) ---- */
 
 /* All of these return a tensor with one reference, which the innermost scope holds if one is open, else the caller. */
 ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const int64_t *dim); /* contiguous, not set */
+ct_tensor *ct__tensor_one(const char *operation, ct_dtype dtype);                                /* the same without axes */
 ct_tensor *ct__tensor_like(const char *operation, const ct_tensor *t, ct_dtype dtype);          /* the shape of t */
 /* A view of t's storage at `data`, without a place in the graph. */
 ct_tensor *ct__tensor_view(const ct_tensor *t, int rank, const int64_t *dim, const int64_t *stride, char *data);
@@ -91,6 +92,7 @@ void ct__tensor_take_values(ct_tensor *t, const ct_tensor *from);
 /* s gives its bytes back, and has those of `other` from now on, which must live as long as it is used and are not fewer. */
 void ct__storage_lean_on(ct__storage *s, const ct__storage *other);
 void ct__destroy(ct_tensor *t);
+CT__COLD void ct__release_shared(ct_tensor *t);
 static inline ct_tensor *ct__retain(ct_tensor *t)
 {
     if (CT__UNLIKELY(t->shared)) __atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
@@ -99,7 +101,8 @@ static inline ct_tensor *ct__retain(ct_tensor *t)
 }
 static inline void ct__release(ct_tensor *t)
 {
-    if (CT__UNLIKELY(t->shared) ? __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0 : --t->refs == 0) ct__destroy(t);
+    if (CT__UNLIKELY(t->shared)) ct__release_shared(t);
+    else if (--t->refs == 0) ct__destroy(t);
 }
 
 /* A public reader gives numbers away. */
