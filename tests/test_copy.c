@@ -288,19 +288,19 @@ static void large_results_stay_in_their_place(void **state)
 }
 
 /* What a processor of the other kind is told to fetch: it changes no result. */
-static ct__fetching as_here;
+static ct__processor_kind as_here;
 static int fetch_as_others(void **state)
 {
     (void)state;
     ct__isa();
-    as_here = ct__ahead;
-    ct__ahead = ct__fetching_kinds[as_here.first == ct__fetching_kinds[0].first];
+    as_here = ct__processor;
+    ct__processor = ct__processor_kinds[as_here.ahead.first == ct__processor_kinds[0].ahead.first];
     return 0;
 }
 static int fetch_as_here(void **state)
 {
     (void)state;
-    ct__ahead = as_here;
+    ct__processor = as_here;
     return 0;
 }
 

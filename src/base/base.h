@@ -236,17 +236,21 @@ static inline bool ct__is_short(int64_t units)
 /* 0 baseline, 1 avx2 + fma, 2 avx512; chosen once by cpuid, lowered by the environment variable COTANGENT_ISA. */
 int ct__isa(void);
 
-/* What a pass over memory fetches ahead of its place, in bytes; chosen with ct__isa, before any kernel is. All processors follow a stream by
- * themselves; what is fetched beside that helps some of them, and holds up others (docs/performance.md). */
-typedef struct ct__fetching {
-    int32_t read;    /* of the one array that a reduction reads; 0: by itself the processor is faster */
-    int32_t one;     /* of the one array that is read for a result that goes past the caches */
-    int32_t several; /* of each of several */
-    bool first;      /* what is fetched a block ahead goes to the first-level cache, not to the second: turned copies, chains */
-    bool rows;       /* the next row is fetched where one is passed over several times */
-} ct__fetching;
-extern const ct__fetching ct__fetching_kinds[2];
-extern ct__fetching ct__ahead; /* that of this processor */
+/* What differs from processor to processor; chosen with ct__isa, before any kernel is (docs/performance.md). */
+typedef struct ct__processor_kind {
+    /* What a pass over memory fetches ahead of its place, in bytes. All processors follow a stream by themselves; what is fetched beside that
+     * helps some of them, and holds up others. */
+    struct {
+        int32_t read;    /* of the one array that a reduction reads; 0: by itself the processor is faster */
+        int32_t one;     /* of the one array that is read for a result that goes past the caches */
+        int32_t several; /* of each of several */
+        bool first;      /* what is fetched a block ahead goes to the first-level cache, not to the second: turned copies, chains */
+        bool rows;       /* the next row is fetched where one is passed over several times */
+    } ahead;
+    double product; /* flops from which a product is shared among threads; 0: as its kernels say */
+} ct__processor_kind;
+extern const ct__processor_kind ct__processor_kinds[2];
+extern ct__processor_kind ct__processor; /* the one at hand */
 
 /* ---- random numbers (random.c) ---- */
 

@@ -177,7 +177,7 @@ static bool is_far(const ct__chain *c, int64_t bytes)
 /* Inlined: a call of what does nothing but fetch is one that compilers leave out. */
 static inline __attribute__((always_inline)) void fetch(const char *at, int64_t bytes)
 {
-    if (ct__ahead.first) for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(at + i, 0, 3);
+    if (ct__processor.ahead.first) for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(at + i, 0, 3);
     else for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(at + i, 0, 2);
 }
 

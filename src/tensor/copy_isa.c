@@ -119,7 +119,7 @@ enum { LINE = 64, HEIGHT = CT__TURN_BYTES }; /* bytes of a row of `from` in a ti
 typedef struct fetch {
     const char *row; /* NULL: none */
     int64_t step, at, end;
-    bool first; /* ct__ahead.first */
+    bool first; /* ct__processor.ahead.first */
 } fetch;
 INLINE void fetch_lines(fetch *f, int count)
 {
@@ -244,7 +244,7 @@ BY_TILES(8)
 /* `streamed` takes tiles of so many bytes. */
 INLINE void turn_strip(const ct__turn *t, int size, turn_tile *tile, turn_whole *streamed, int high, int wide)
 {
-    fetch f = {t->next, t->from_row, 0, t->columns * size, ct__ahead.first};
+    fetch f = {t->next, t->from_row, 0, t->columns * size, ct__processor.ahead.first};
     const bool whole = t->stream && t->rows == high / size;
     for (int64_t j = 0, n; j < t->columns; j += n) {
         char *to = t->to + j * t->to_row;

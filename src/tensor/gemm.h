@@ -37,9 +37,14 @@ typedef struct ct__gemm_kernels {
     void (*multiply[2])(const ct__gemm_part *part);
     int rows, pitch[2], width[2]; /* of a tile; from row to row of a packed panel of A; of a strip */
     int64_t block;                /* bytes of A that stay in second-level cache */
-    double parallel;              /* flops from which threads pay: about 25 us of one thread */
+    double parallel;              /* flops from which threads pay: about 25 us of one thread of a Zen 5 */
     bool narrow;                  /* vectors of 16 bytes: large products are for BLIS */
 } ct__gemm_kernels;
+/* Flops from which threads pay for our own kernels, here. */
+static inline double ct__gemm_pays(const ct__gemm_kernels *k)
+{
+    return ct__processor.product > 0 && !k->narrow ? ct__processor.product : k->parallel;
+}
 /* Those of the processor at hand. */
 extern const ct__gemm_kernels *ct__gemm_own;
 extern const ct__gemm_kernels ct__gemm_baseline, ct__gemm_avx2, ct__gemm_avx512;

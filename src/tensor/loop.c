@@ -208,7 +208,7 @@ static void choose_way(plan *p, ct_tensor *const *t)
         for (int a = 0; a < p->rank; a++) p->from_memory[k] = p->from_memory[k] && p->stride[k][a] != 0;
         arrays += p->from_memory[k];
     }
-    p->ahead = arrays > 1 ? ct__ahead.several : ct__ahead.one;
+    p->ahead = arrays > 1 ? ct__processor.ahead.several : ct__processor.ahead.one;
 }
 
 /* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */

@@ -232,7 +232,7 @@ LIKE(larger_f64x4, f64x4, __m256d, pd)
         typedef TURN I __attribute__((vector_size(32)));                                                                       \
         enum { W = 32 / sizeof(T), ALL = 4 * W };                                                                              \
         const T *x = data, flip = least ? -1 : 1;                                                                              \
-        const int64_t ahead = ct__ahead.read;                                                                                  \
+        const int64_t ahead = ct__processor.ahead.read;                                                                                  \
         T value[W], most = -(T)INFINITY;                                                                                       \
         TURN vectors[W], nans[W];                                                                                              \
         V best[4];                                                                                                             \

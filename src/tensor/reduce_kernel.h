@@ -28,7 +28,7 @@ static NOINLINE A NAME(block)(const S *x, int64_t n, double about, double scale)
 {
     enum { W = 32 / sizeof(A), LINE = 64 / sizeof(S) };
     const A flip = (A)scale;
-    const int64_t ahead = ct__ahead.read;
+    const int64_t ahead = ct__processor.ahead.read;
     (void)about, (void)scale, (void)flip;
     A s = START;
     int64_t i = 0;

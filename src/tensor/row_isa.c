@@ -247,11 +247,11 @@ CT__INLINE SUMS run_part(float *y, const float *x, int64_t n, SUMS before)
 {
     int64_t i = 0;
     for (; i + SIDE * WIDTH <= n; i += SIDE * WIDTH) {
-        UNROLL for (int k = 0; k < SIDE * WIDTH; k += 16) __builtin_prefetch((const char *)(x + i + k) + ct__ahead.one);
+        UNROLL for (int k = 0; k < SIDE * WIDTH; k += 16) __builtin_prefetch((const char *)(x + i + k) + ct__processor.ahead.one);
         before = run(y + i, x + i, SIDE * WIDTH, SIDE, before);
     }
     for (; i + WIDTH <= n; i += WIDTH) {
-        if (i % 16 == 0) __builtin_prefetch((const char *)(x + i) + ct__ahead.one);
+        if (i % 16 == 0) __builtin_prefetch((const char *)(x + i) + ct__processor.ahead.one);
         before = run(y + i, x + i, WIDTH, 1, before);
     }
     return i < n ? run(y + i, x + i, n - i, 1, before) : before;

@@ -52,7 +52,7 @@
 
 /* What lies n elements on: the same place of the next row, to be read, or to be written. Processors look ahead by themselves, but
  * some not over the passes that find their row in cache: the others ask for the line at hand, which costs little. */
-#define SOON_BYTES (ct__ahead.rows ? (uintptr_t)n * sizeof(T) : 0)
+#define SOON_BYTES (ct__processor.ahead.rows ? (uintptr_t)n * sizeof(T) : 0)
 #define SOON(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + soon))
 #define SOON_WRITTEN(p) __builtin_prefetch((const void *)((uintptr_t)(const void *)(p) + soon), 1)
 
