@@ -67,6 +67,28 @@ static void a_value_used_twice_gets_both_gradients(void **state)
     assert_clean();
 }
 
+/* Nodes differ by how many axes a result has, by whether they keep operands or the result, and by parameters. */
+static void a_node_of_any_shape_keeps_what_its_rules_read(void **state)
+{
+    (void)state;
+    const ct_shape shapes[] = {ct_shape(), ct_shape(3), ct_shape(2, 1, 3, 2), ct_shape(1, 2, 1, 3, 2), ct_shape(1, 2, 1, 2, 1, 2, 1, 2)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        for (ct_dtype dtype = CT_F32; dtype <= CT_F64; dtype++) {
+            CT_SCOPE;
+            ct_tensor *x = ct_requires_grad(ct_full(shapes[i], -0.5, dtype), true);
+            ct_tensor *y = ct_mul(ct_exp(x), ct_leaky_relu(x, 0.25)); /* e^x x / 4 */
+            ct_tensor *g = NULL, *h = NULL;
+            y = ct_sum(ct_sub(y, ct_neg(ct_atan2(x, ct_add(x, x)))), CT_ALL, false); /* and a constant */
+            assert_true(ct_grad(&y, NULL, 1, &x, 1, &g, (ct_grad_options){.create_graph = true}));
+            assert_true(ct_allclose(g, ct_full(shapes[i], exp(-0.5) * 0.5 / 4, dtype), 1e-6, 0)); /* e^x (x + 1) / 4 */
+            ct_tensor *sum = ct_sum(g, CT_ALL, false);
+            assert_true(ct_grad(&sum, NULL, 1, &x, 1, &h, (ct_grad_options){.retain_graph = false}));
+            assert_true(ct_allclose(h, ct_full(shapes[i], exp(-0.5) * 1.5 / 4, dtype), 1e-6, 0)); /* e^x (x + 2) / 4 */
+        }
+    }
+    assert_clean();
+}
+
 static void a_second_sweep_says_what_was_released(void **state)
 {
     (void)state;
@@ -566,6 +588,7 @@ int main(void)
         cmocka_unit_test(gradients_accumulate_until_zeroed_or_spent),
         cmocka_unit_test(a_gradient_already_read_is_not_overwritten),
         cmocka_unit_test(a_value_used_twice_gets_both_gradients),
+        cmocka_unit_test(a_node_of_any_shape_keeps_what_its_rules_read),
         cmocka_unit_test(a_second_sweep_says_what_was_released),
         cmocka_unit_test(the_loss_has_one_element_and_a_graph),
         cmocka_unit_test(a_borrowed_gradient_is_the_leafs_own),

@@ -340,6 +340,38 @@ static void long_sums_are_shared_by_terms(void **state)
     assert_true(ct_set_threads(0));
 }
 
+/* What pays for threads differs by processor, and changes no bit. */
+static void a_product_is_shared_where_that_pays(void **state)
+{
+    (void)state;
+    const ct__processor_kind here = ct__processor;
+    enum { M = 128, N = 10, K = 512 }; /* 1.3 million flops */
+    FOR_EACH_TABLE {
+        sheet a = filled(CT_F32, M, K, BY_ROWS, 0), b = filled(CT_F32, K, N, BY_ROWS, 0), first = {0};
+        for (int threads = 1; threads <= 2; threads++) {
+            for (int kind = 0; kind < 2; kind++) {
+                assert_true(ct_set_threads(threads));
+                ct__processor = ct__processor_kinds[kind];
+                sheet c = make(CT_F32, M, N, BY_ROWS, 0);
+                const ct_counters before = ct_count();
+                ct__gemm_with(CT_F32, 1, 1, &a.m, 0, &b.m, 0, 0, &c.m, 0, NULL);
+                if (isa) assert_int_equal(ct_count().parallel_gemms - before.parallel_gemms, threads == 2 && ct__processor.product > 0);
+                if (!first.m.data) {
+                    first = c;
+                    continue;
+                }
+                assert_true(same_bits(&first, &c));
+                drop(&c);
+            }
+        }
+        drop(&a);
+        drop(&b);
+        drop(&first);
+    }
+    ct__processor = here;
+    assert_true(ct_set_threads(0));
+}
+
 /* ---- batches ---- */
 
 /* `batch` matrices behind one another, at distances of their own, each as it is by itself. */
@@ -460,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_shapes_by_every_layout, begin_test, own_table),
         cmocka_unit_test_setup_teardown(bits_depend_on_a_row_and_a_column, begin_test, own_table),
         cmocka_unit_test_setup_teardown(long_sums_are_shared_by_terms, begin_test, own_table),
+        cmocka_unit_test_setup_teardown(a_product_is_shared_where_that_pays, begin_test, own_table),
         cmocka_unit_test_setup_teardown(batches_are_products_one_by_one, begin_test, own_table),
         cmocka_unit_test_setup_teardown(an_epilogue_has_the_bits_of_separate_passes, begin_test, own_table),
         cmocka_unit_test_setup_teardown(an_activation_follows_beta, begin_test, own_table),

@@ -214,7 +214,7 @@ static void shapes_of_every_kind_are_known(void **state)
     (void)state;
     {
         CT_SCOPE;
-        const ct_shape shapes[] = {ct_shape(), ct_shape(0), ct_shape(0, 3), ct_shape(2, 3, 4, 5, 6),
+        const ct_shape shapes[] = {ct_shape(), ct_shape(0), ct_shape(0, 3), ct_shape(2, 3, 4, 5), ct_shape(2, 3, 4, 5, 6),
                                    ct_shape(1, 2, 1, 2, 1, 2, 1, 2)};
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             for (int dtype = CT_F32; dtype <= CT_F64; dtype++) {

@@ -65,11 +65,11 @@ typedef void ct__compute(const ct_op *op, ct_tensor *z, ct_tensor *x, ct_tensor 
 static inline __attribute__((always_inline)) ct_tensor *ct__apply_like_x(const ct_op *op, ct__compute *compute, ct_tensor *x, ct_tensor *y,
                                                                          int n_in, const void *params)
 {
-    ct_tensor *z = NULL;
-    if (CT__UNLIKELY(ct__self.script != NULL) || CT__UNLIKELY(ct__results_are_watched())) return ct__apply(op, (ct_tensor *[]){x, y}, n_in, params);
+    if (CT__UNLIKELY(ct__self.script != NULL) || CT__UNLIKELY(ct__results_are_watched()))
+        return ct__apply(op, (ct_tensor *[]){x, y}, n_in, params);
     ct__self.count.operations++;
     const ct_dtype dtype = (ct_dtype)x->dtype;
-    z = x->rank ? ct__tensor_new(op->name, dtype, x->rank, x->dim) : ct__tensor_one(op->name, dtype);
+    ct_tensor *z = x->rank ? ct__tensor_new(op->name, dtype, x->rank, x->dim) : ct__tensor_one(op->name, dtype);
     if (CT__UNLIKELY(!z)) return ct__rename_error(op->name, ct__op_title(op)), NULL;
     compute(op, z, x, y, n_in, params);
     if (ct__ad.grad_off || CT__UNLIKELY(!ct__is_float(dtype))) return z;

@@ -49,7 +49,7 @@ static inline __attribute__((always_inline)) ct__node *ct__node_plain(const ct_o
 }
 
 /* Does the shape of a single output fit the struct? (One without elements might not: its other lengths may be anything.) */
-static inline bool ct__node_fits(const ct_tensor *y) 
+static inline bool ct__node_fits(const ct_tensor *y)
 {
     return CT__LIKELY(y->rank <= CT__NODE_DIMS) && CT__LIKELY((uint64_t)y->count - 1 < INT32_MAX);
 }
@@ -87,6 +87,7 @@ static inline void ct__node_inputs_end(ct__node *n, const ct__behind *b)
     n->only_leaf = b->leaf;
 }
 
+/* What those who look at the graph want to know of a result, or of a tensor like it. */
 static inline void ct__node_note_result(ct__node *n, const ct_tensor *y)
 {
     n->dtype = y->dtype;
@@ -105,6 +106,7 @@ static inline void ct__node_attach_result(ct__node *n, ct_tensor *y, int i)
 /* Keeps those of the results that the operation asks for. False where memory is out, with an error. */
 bool ct__node_keep_outputs(ct__node *n, ct_tensor *const *out, int n_out);
 
+/* The last step, once a result holds the node. */
 static inline bool ct__node_end(ct__node *n, ct_tensor *const *out, int n_out)
 {
     if (n->out && CT__UNLIKELY(!ct__node_keep_outputs(n, out, n_out))) return false;

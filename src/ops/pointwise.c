@@ -71,7 +71,7 @@ static inline __attribute__((always_inline)) void map(ct__kernel kernel, ct_tens
                                                       unsigned dtype)
 {
     static const double none[2];
-    if (CT__UNLIKELY(t[0]->count != 1) || CT__UNLIKELY(dtype > CT_F64)) { /* to others a jump is nothing */
+    if (CT__UNLIKELY(t[0]->count != 1) || CT__UNLIKELY(dtype > CT_F64)) { /* to whom a jump is nothing */
         map_many(kernel, t, count, params, cost);
         return;
     }
@@ -328,7 +328,7 @@ static CT__APART ct_tensor *apply2(const ct_op *op, ct_tensor *x, ct_tensor *y)
     return ct__apply_like_x(op, compute, x, y, 2, NULL);
 }
 
-/* The same where the operands may be integers. */
+/* Of one shape and dtype, which may be one of integers. */
 static ct_tensor *apply2_any(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y)
 {
     if (op == &ct__op_div && !ct__is_float(x->dtype) && divisor_has_zero(y))
@@ -351,7 +351,7 @@ static CT__APART ct_tensor *binary_matched(const ct_op *op, const char *title, c
     return z;
 }
 
-/* The same for floats of one dtype and rank. */
+/* Floats of one dtype and rank. */
 static CT__APART ct_tensor *binary_of_rank(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
 {
     return ct__same_lengths(x->dim, y->dim, x->rank) ? apply2(op, x, y) : binary_matched(op, title, x, y, floats);
