@@ -144,7 +144,7 @@ ct_shape ct__node_shape(const ct__node *n, int slot)
 }
 
 /* Lays the parts of any other node's record out behind the struct. */
-static ct__node *node_any(const ct_call *c, size_t params)
+static CT__APART ct__node *node_any(const ct_call *c, size_t params)
 {
     const size_t n_in = (size_t)c->n_in, n_out = (size_t)c->n_out;
     const size_t in_shapes = c->op->keeps & KEEP_SHAPES ? n_in : 0, kept = c->op->keeps & KEEP_Z ? n_out : 0;
@@ -215,24 +215,15 @@ static inline __attribute__((always_inline)) bool take_inputs(ct__node *n, const
     return ok;
 }
 
-static CT__APART bool record_any(const ct_call *c, size_t params)
-{
-    ct__node *n = node_any(c, params);
-    if (!n) return false;
-    ct__node_note_result(n, c->out[0]);
-    const bool ok = take_inputs(n, c);
-    for (int i = 0; i < n->n_out; i++) ct__node_attach_result(i ? ct__node_retain(n) : n, c->out[i], i);
-    return ct__node_end(n, c->out, c->n_out) && ok;
-}
-
 bool ct__node_record(const ct_call *c, size_t params)
 {
-    if (CT__UNLIKELY(c->op->keeps & KEEP_SHAPES || !fits(c))) return record_any(c, params);
-    ct__node *n = ct__node_plain(c->op, c->n_in, c->op->aside, c->params, params);
+    const bool any = CT__UNLIKELY(c->op->keeps & KEEP_SHAPES) || CT__UNLIKELY(!fits(c));
+    ct__node *n = CT__UNLIKELY(any) ? node_any(c, params) : ct__node_plain(c->op, c->n_in, c->op->aside, c->params, params);
     if (CT__UNLIKELY(!n)) return false;
     ct__node_note_result(n, c->out[0]);
     const bool ok = take_inputs(n, c);
     ct__node_attach_result(n, c->out[0], 0);
+    for (int i = 1; CT__UNLIKELY(i < n->n_out); i++) ct__node_attach_result(ct__node_retain(n), c->out[i], i);
     return ct__node_end(n, c->out, c->n_out) && ok;
 }
 

@@ -193,10 +193,10 @@ static inline bool pass_all(sweep *s, ct__node *n, ct_tensor *const *g, ct_tenso
     return true;
 }
 
-/* Is the derivative by each input the identity, as a sum's is? Then there is no call to rebuild for a rule. */
+/* Is the derivative by each input the identity, as a sum's is? Such rules read nothing, so there is no call to rebuild for them. */
 static inline bool passes_on(const ct_op *op, int n_in)
 {
-    if (op->vjp[0] != ct__vjp_same || op->keeps || op->inputs == CT__VARIADIC || op->outputs > 1 || op->vjp_behind) return false;
+    if (op->vjp[0] != ct__vjp_same || op->inputs == CT__VARIADIC || op->outputs > 1 || op->vjp_behind) return false;
     for (int i = 1; i < n_in; i++) {
         if (op->vjp[i] != ct__vjp_same) return false;
     }
