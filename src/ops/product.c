@@ -328,8 +328,9 @@ static bool bias_gradient(const ct_tensor *g, ct_tensor *gb)
     ct__count_pass(g->count * (int64_t)ct__size(g));
     const char *row[CT__REDUCE_ROWS];
     const size_t pitch = (size_t)g->dim[1] * ct__size(g);
-#pragma omp simd
-    for (int64_t i = 0; i < m; i++) row[i] = g->data + (size_t)i * pitch;
+    const char *at = g->data;
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < m; i++, at += pitch) row[i] = at;
     ct__reducer_of(CT__SUM, g->dtype)->columns(row, m, g->dim[1], &(ct__term){.about = zero}, gb->data);
     return true;
 }
