@@ -229,6 +229,28 @@ static void running_sums_never_fall_and_do_not_depend_on_what_follows(void **sta
     }
 }
 
+/* Nor do they where sums in f64 are not exact, or what follows is NaN, wherever that begins; and a view, which is copied and summed in place, has the same. */
+static void running_sums_of_any_numbers_do_not_depend_on_what_follows(void **state)
+{
+    (void)state;
+    enum { N = 77 };
+    CT_SCOPE;
+    ct_tensor *x = ct_mul(ct_normal(ct_shape(3, N), 0, 1, CT_F32), ct_exp(ct_mul(ct_normal(ct_shape(3, N), 0, 1, CT_F32), ct_scalar(20))));
+    ct_tensor *y = ct_cumsum(x, 1);
+    for (int n = 0; n < N; n++) {
+        CT_SCOPE;
+        ct_tensor *before = ct_slice(y, 1, 0, n, 1), *spoiled = ct_clone(x);
+        for (int r = 0; r < 3; r++) ct_set(spoiled, ct_index(r, n), NAN);
+        ct_tensor *z = ct_cumsum(spoiled, 1), *turned = ct_cumsum(ct_transpose(ct_contiguous(ct_transpose(x))), 1);
+        assert_true(same_bits(ct_contiguous(ct_slice(z, 1, 0, n, 1)), before));
+        assert_true(same_bits(turned, y));
+        if (n) assert_true(same_bits(ct_cumsum(ct_contiguous(ct_slice(x, 1, 0, n, 1)), 1), before));
+        for (int r = 0; r < 3; r++) {
+            for (int i = n; i < N; i++) assert_true(isnan(ct_get(z, ct_index(r, i))));
+        }
+    }
+}
+
 /* Probabilities too small for a normal number are what exp gives. */
 static void small_probabilities(void **state)
 {
@@ -515,6 +537,7 @@ int main(void)
         row_test(values_beside_plain_loops),
         row_test(running_sums_beside_plain_loops),
         row_test(running_sums_never_fall_and_do_not_depend_on_what_follows),
+        row_test(running_sums_of_any_numbers_do_not_depend_on_what_follows),
         row_test(small_probabilities),
         row_test(layer_norm_far_from_zero),
         row_test(gradients_beside_their_formulas),

@@ -186,75 +186,67 @@ CT__INLINE void scale_f64(double *p, const N *n)
 
 /* ---- running sums of f32 ---- */
 
-/* In f64, where most sums of f32 are exact. Within a vector they are made of pairs, fours and eights, each of which adds the sum of its
- * first half to its second; what stands before the vector is added to all of them. Each such step waits for the last, and processors look
- * but some hundred instructions ahead, so the steps are made of SIDE vectors in turn. A rest is filled up with zeros: so an element's bits
- * depend on those before it alone. (Sums of f64 are made one after the other: in another order rounding would let sums of positive numbers
- * fall.) */
-#if defined __AVX512F__
-#define SIDE 16
-#define SUMS __m512d
-#define SUMS_OF(x) _mm512_set1_pd(x)
-#define SUMS_LAST(s) _mm512_permutexvar_pd(_mm512_set1_epi64(7), s)
-#define WIDE(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
-#define WIDE_SOME(p, n) _mm512_cvtps_pd(_mm256_maskz_loadu_ps((__mmask8)BITS(n), p))
-#define STORE_WIDE(p, s) _mm256_storeu_ps(p, _mm512_cvtpd_ps(s))
-#define STORE_WIDE_SOME(p, s, n) _mm256_mask_storeu_ps(p, (__mmask8)BITS(n), _mm512_cvtpd_ps(s))
-#define PAIRS(s) _mm512_mask_add_pd(s, 0xaa, s, _mm512_permute_pd(s, 0))
-#define FOURS(s) _mm512_mask_add_pd(s, 0xcc, s, _mm512_permutex_pd(s, 0x50))
-#define EIGHTS(s) _mm512_mask_add_pd(s, 0xf0, s, _mm512_permutexvar_pd(_mm512_set1_epi64(3), s))
-#elif defined __AVX2__ && defined __FMA__
-#define SIDE 8
-#define SUMS __m256d
-#define SUMS_OF(x) _mm256_set1_pd(x)
-#define SUMS_LAST(s) _mm256_permute4x64_pd(s, 0xff)
-#define WIDE(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
-#define WIDE_SOME(p, n) _mm256_cvtps_pd(_mm_maskload_ps(p, _mm256_castsi256_si128(MASK32(n))))
-#define STORE_WIDE(p, s) _mm_storeu_ps(p, _mm256_cvtpd_ps(s))
-#define STORE_WIDE_SOME(p, s, n) _mm_maskstore_ps(p, _mm256_castsi256_si128(MASK32(n)), _mm256_cvtpd_ps(s))
-#define PAIRS(s) ((s) + _mm256_unpacklo_pd(_mm256_setzero_pd(), s))
-#define FOURS(s) ((s) + _mm256_permute_pd(_mm256_permute2f128_pd(s, s, 0x08), 0xf))
-#define EIGHTS(s) (s)
+/* In f64, where most sums of f32 are exact. A vector of them needs the numbers that stand one and two places before its own, which it has
+ * from the vector before: p_i = x_i + x_i-1, f_i = p_i + p_i-2, y_i = f_i + y_i-4; and of two vectors at once the second is
+ * (f_i + f_i-4) + y_i-8, so that only one sum in eight waits for the last. An element's bits depend on those before it alone, and what a
+ * rest is filled up with does not matter. (Sums of f64 are made one after the other: in another order rounding would let sums of positive
+ * numbers fall.) */
+#if defined __AVX2__ && defined __FMA__
+#define RUNNING
+enum { WIDTH = 4, SIDE = 8 };
+typedef struct running {
+    __m256d x, pairs, sums; /* of the last vector */
+} running;
+
+#define TWO_BEFORE(s, last) _mm256_permute2f128_pd(last, s, 0x21)
+#ifdef __AVX512F__
+#define ONE_BEFORE(s, last) _mm256_castsi256_pd(_mm256_alignr_epi64(_mm256_castpd_si256(s), _mm256_castpd_si256(last), 3))
+#define SOME(p, n) _mm_maskz_loadu_ps((__mmask8)BITS(n), p)
+#define STORE_SOME(p, n, s) _mm_mask_storeu_ps(p, (__mmask8)BITS(n), s)
+#else
+#define ONE_BEFORE(s, last) _mm256_shuffle_pd(TWO_BEFORE(s, last), s, 5)
+#define SOME(p, n) _mm_maskload_ps(p, _mm256_castsi256_si128(MASK32(n)))
+#define STORE_SOME(p, n, s) _mm_maskstore_ps(p, _mm256_castsi256_si128(MASK32(n)), s)
 #endif
 
-#ifdef SUMS
-enum { WIDTH = sizeof(SUMS) / sizeof(double) };
-
-/* y = the running sums of n elements of x, which fill that many vectors, the last one perhaps in part. Their last lane, spread, is what
- * comes `before` the next. */
-CT__INLINE SUMS run(float *y, const float *x, int64_t n, int vectors, SUMS before)
+/* y = the running sums of n elements of x, which fill that many vectors, the last one perhaps in part. */
+CT__INLINE running run(float *y, const float *x, int64_t n, int vectors, running last)
 {
     const int whole = vectors - (n < vectors * WIDTH);
     const int64_t at = whole * WIDTH;
-    SUMS s[SIDE];
-    UNROLL for (int k = 0; k < whole; k++) s[k] = WIDE(x + k * WIDTH);
-    if (whole < vectors) s[whole] = WIDE_SOME(x + at, n - at);
-    UNROLL for (int k = 0; k < vectors; k++) s[k] = PAIRS(s[k]);
-    UNROLL for (int k = 0; k < vectors; k++) s[k] = FOURS(s[k]);
-    UNROLL for (int k = 0; k < vectors; k++) s[k] = EIGHTS(s[k]);
-    UNROLL for (int k = 0; k < vectors; k++)
+    __m256d v[SIDE], p[SIDE];
+    UNROLL for (int k = 0; k < whole; k++) v[k] = _mm256_cvtps_pd(_mm_loadu_ps(x + k * WIDTH));
+    if (whole < vectors) v[whole] = _mm256_cvtps_pd(SOME(x + at, n - at));
+    UNROLL for (int k = 0; k < vectors; k++) p[k] = v[k] + ONE_BEFORE(v[k], k ? v[k - 1] : last.x);
+    last.x = v[vectors - 1];
+    UNROLL for (int k = 0; k < vectors; k++) v[k] = p[k] + TWO_BEFORE(p[k], k ? p[k - 1] : last.pairs);
+    last.pairs = p[vectors - 1];
+    UNROLL for (int k = 0; k < vectors; k += 2)
     {
-        const SUMS last = SUMS_LAST(s[k]);
-        s[k] = before + s[k];
-        before = before + last;
+        const __m256d first = v[k] + last.sums;
+        if (k + 1 < vectors) v[k + 1] = last.sums = v[k] + v[k + 1] + last.sums;
+        else last.sums = first;
+        v[k] = first;
     }
-    UNROLL for (int k = 0; k < whole; k++) STORE_WIDE(y + k * WIDTH, s[k]);
-    if (whole < vectors) STORE_WIDE_SOME(y + at, s[whole], n - at);
-    return before;
+    UNROLL for (int k = 0; k < whole; k++) _mm_storeu_ps(y + k * WIDTH, _mm256_cvtpd_ps(v[k]));
+    if (whole < vectors) STORE_SOME(y + at, n - at, _mm256_cvtpd_ps(v[whole]));
+    return last;
 }
 
-CT__INLINE SUMS run_part(float *y, const float *x, int64_t n, SUMS before)
+/* In a row whose parts are whole numbers of two vectors, but for the last one. */
+CT__INLINE running run_part(float *y, const float *x, int64_t n, running last)
 {
     int64_t i = 0;
     for (; i + SIDE * WIDTH <= n; i += SIDE * WIDTH) {
         UNROLL for (int k = 0; k < SIDE * WIDTH; k += 16) __builtin_prefetch((const char *)(x + i + k) + ct__processor.ahead.one);
-        before = run(y + i, x + i, SIDE * WIDTH, SIDE, before);
+        last = run(y + i, x + i, SIDE * WIDTH, SIDE, last);
     }
-    for (; i + WIDTH <= n; i += WIDTH) {
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH) {
         if (i % 16 == 0) __builtin_prefetch((const char *)(x + i) + ct__processor.ahead.one);
-        before = run(y + i, x + i, WIDTH, 1, before);
+        last = run(y + i, x + i, 2 * WIDTH, 2, last);
     }
-    return i < n ? run(y + i, x + i, n - i, 1, before) : before;
+    if (n - i > WIDTH) return run(y + i, x + i, n - i, 2, last);
+    return i < n ? run(y + i, x + i, n - i, 1, last) : last;
 }
 
 static void running_sum(int64_t rows, int64_t n, char *const *p)
@@ -267,10 +259,11 @@ static void running_sum(int64_t rows, int64_t n, char *const *p)
     ct__outlet out;
     if (far) ct__outlet_open(&out, p[0]);
     for (; rows > 0; rows--, x += n, y += n) {
-        SUMS sum = SUMS_OF(0);
+        const __m256d none = _mm256_setzero_pd();
+        running last = {none, none, none};
         for (int64_t i = 0; i < n; i += most) {
             const int64_t m = n - i < most ? n - i : most;
-            sum = run_part(far ? (float *)(void *)(out.lines + out.held) : y + i, x + i, m, sum);
+            last = run_part(far ? (float *)(void *)(out.lines + out.held) : y + i, x + i, m, last);
             if (far) ct__outlet_pass(&out, m * (int64_t)sizeof *y, NULL, NULL);
         }
     }
