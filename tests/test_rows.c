@@ -229,7 +229,8 @@ static void running_sums_never_fall_and_do_not_depend_on_what_follows(void **sta
     }
 }
 
-/* Nor do they where sums in f64 are not exact, or what follows is NaN, wherever that begins; and a view, which is copied and summed in place, has the same. */
+/* Nor do they where sums in f64 are not exact, or what follows is NaN, wherever that begins; and a view, which is copied and summed in
+ * place, has the same. */
 static void running_sums_of_any_numbers_do_not_depend_on_what_follows(void **state)
 {
     (void)state;

@@ -3,11 +3,36 @@
  */
 #include "autograd/apply.h"
 
+#include "autograd/captured.h"
+
 const char *ct__op_title(const ct_op *op)
 {
     char *to = ct__message_room();
     snprintf(to, CT__TEXT, "%s%s", op->custom ? "" : "ct_", op->name);
     return to;
+}
+
+/* All but what the computation adds: dtype and shapes of the results. */
+static inline void call_begin(ct_call *c, const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out, int n_out)
+{
+    c->op = op;
+    c->in = in;
+    c->n_in = n_in;
+    c->out = out;
+    c->n_out = n_out;
+    c->params = params;
+    c->index = 0;
+    c->in_shapes = c->out_shapes = NULL;
+}
+
+/* Is a call to be recorded whose results are floats? */
+static inline bool to_be_recorded(ct_tensor *const *in, int n_in)
+{
+    if (ct__ad.grad_off) return false;
+    for (int i = 0; i < n_in; i++) {
+        if (ct__needs(in[i])) return true;
+    }
+    return false;
 }
 
 /* Makes the results, and fills them. */
@@ -30,7 +55,8 @@ static bool any_float(const ct_call *c)
     return any;
 }
 
-bool ct__apply_watched(ct_call *c, bool record, size_t params)
+/* What follows the computation where results are watched. */
+static CT__APART bool watched(ct_call *c, bool record, size_t params)
 {
     bool ok = !ct__ad.watching || ct__watch_call(c);
     if (ok && record) ok = ct__node_record(c, params);
@@ -51,7 +77,7 @@ bool ct__apply_failed(ct_tensor **out, int n)
 ct_tensor *ct__apply_recorded(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor *z)
 {
     ct_call c;
-    ct__call_begin(&c, op, in, n_in, params, &z, 1);
+    call_begin(&c, op, in, n_in, params, &z, 1);
     c.dtype = (ct_dtype)z->dtype;
     return CT__LIKELY(ct__node_record(&c, params ? op->params : 0)) || ct__apply_failed(&z, 1) ? z : NULL;
 }
@@ -59,14 +85,16 @@ ct_tensor *ct__apply_recorded(const ct_op *op, ct_tensor *const *in, int n_in, c
 bool ct__apply_all(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor **out)
 {
     ct_call c;
-    ct__call_begin(&c, op, in, n_in, params, out, op->outputs ? op->outputs : 1);
+    call_begin(&c, op, in, n_in, params, out, op->outputs ? op->outputs : 1);
     for (int i = 0; i < c.n_out; i++) out[i] = NULL;
     ct__self.count.operations++;
     if (CT__UNLIKELY(!compute(&c))) return ct__apply_failed(out, c.n_out);
     c.dtype = out[0]->dtype;
     const bool is_float = ct__is_float(c.dtype) || (c.n_out > 1 && any_float(&c));
-    const bool record = is_float && ct__to_be_recorded(in, n_in);
-    return CT__LIKELY(ct__apply_rest(&c, record, params ? op->params : 0)) || ct__apply_failed(out, c.n_out);
+    const bool record = is_float && to_be_recorded(in, n_in);
+    const size_t size = params ? op->params : 0;
+    const bool ok = CT__UNLIKELY(ct__results_are_watched()) ? watched(&c, record, size) : !record || ct__node_record(&c, size);
+    return CT__LIKELY(ok) || ct__apply_failed(out, c.n_out);
 }
 
 ct_tensor *ct__apply(const ct_op *op, ct_tensor *const *in, int n_in, const void *params)

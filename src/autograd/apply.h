@@ -1,55 +1,21 @@
 /*
- * apply.h - how every operation runs: compute, record, push tangents. Inline, so that a family of small operations can have it with its own
- * forward built in; all others come by ct__apply and ct__apply_all.
+ * apply.h - how an operation whose result is like its first operand runs, with computation and recording built in. All others, and all while
+ * calls are watched, come by ct__apply and ct__apply_all (apply.c).
  */
 #ifndef CT_APPLY_INTERNAL_H
 #define CT_APPLY_INTERNAL_H
 
-#include "autograd/captured.h"
 #include "autograd/record.h"
 
-/* What is asked of few calls, after they have computed: a search for NaN, tangents, a tracer. */
-bool ct__apply_watched(ct_call *c, bool record, size_t params);
 /* Lets go the results that were made. Returns false. */
 CT__COLD bool ct__apply_failed(ct_tensor **out, int n);
 /* Records a call that has computed its only result z, and returns that; NULL with an error. */
 ct_tensor *ct__apply_recorded(const ct_op *op, ct_tensor *const *in, int n_in, const void *params, ct_tensor *z);
 
-/* All but what the computation adds: dtype and shapes of the results. */
-static inline __attribute__((always_inline)) void ct__call_begin(ct_call *c, const ct_op *op, ct_tensor *const *in, int n_in,
-                                                                 const void *params, ct_tensor **out, int n_out)
-{
-    c->op = op;
-    c->in = in;
-    c->n_in = n_in;
-    c->out = out;
-    c->n_out = n_out;
-    c->params = params;
-    c->index = 0;
-    c->in_shapes = c->out_shapes = NULL;
-}
-
-/* Is a call to be recorded whose results are floats? */
-static inline __attribute__((always_inline)) bool ct__to_be_recorded(ct_tensor *const *in, int n_in)
-{
-    if (ct__ad.grad_off) return false;
-    for (int i = 0; i < n_in; i++) {
-        if (ct__needs(in[i])) return true;
-    }
-    return false;
-}
-
 /* Is something to be done with each result that few programs ask for? (One branch.) */
 static inline __attribute__((always_inline)) bool ct__results_are_watched(void)
 {
     return ct__ad.active | ct__ad.watching | ct__ad.tracing;
-}
-
-/* What follows the computation. */
-static inline __attribute__((always_inline)) bool ct__apply_rest(ct_call *c, bool record, size_t params)
-{
-    if (CT__UNLIKELY(ct__results_are_watched())) return ct__apply_watched(c, record, params);
-    return !record || ct__node_record(c, params);
 }
 
 /* Keeps input i of a new node where its operation wants that, and leads to where it came from where that matters. */

@@ -1,7 +1,7 @@
 /*
  * graph.c - making and destroying nodes.
  *
- * A node is one slab record: the struct, then its inputs, kept outputs, shapes and parameters. Destroying one may leave others
+ * A node is one slab record: the struct, then its inputs, shapes, kept outputs and parameters. Destroying one may leave others
  * without references; these wait in a list, so that a chain of a million nodes is destroyed by a loop.
  */
 #include "autograd/record.h"
@@ -215,6 +215,14 @@ static inline __attribute__((always_inline)) bool take_inputs(ct__node *n, const
     return ok;
 }
 
+/* From here on the result holds the node. */
+static inline void attach_result(ct__node *n, ct_tensor *y, int i)
+{
+    ct__node_attach(y, n, i);
+    y->needs_grad = ct__is_float((ct_dtype)y->dtype);
+    if (!y->storage->tracked) y->storage->tracked = true; /* threads may share a parameter whose view this is */
+}
+
 bool ct__node_record(const ct_call *c, size_t params)
 {
     const bool any = CT__UNLIKELY(c->op->keeps & KEEP_SHAPES) || CT__UNLIKELY(!fits(c));
@@ -222,8 +230,8 @@ bool ct__node_record(const ct_call *c, size_t params)
     if (CT__UNLIKELY(!n)) return false;
     ct__node_note_result(n, c->out[0]);
     const bool ok = take_inputs(n, c);
-    ct__node_attach_result(n, c->out[0], 0);
-    for (int i = 1; CT__UNLIKELY(i < n->n_out); i++) ct__node_attach_result(ct__node_retain(n), c->out[i], i);
+    attach_result(n, c->out[0], 0);
+    for (int i = 1; CT__UNLIKELY(i < n->n_out); i++) attach_result(ct__node_retain(n), c->out[i], i);
     return ct__node_end(n, c->out, c->n_out) && ok;
 }
 

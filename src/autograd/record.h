@@ -95,14 +95,6 @@ static inline void ct__node_note_result(ct__node *n, const ct_tensor *y)
     for (int i = 0; i < y->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)y->dim[i];
 }
 
-/* From here on the result holds the node. */
-static inline void ct__node_attach_result(ct__node *n, ct_tensor *y, int i)
-{
-    ct__node_attach(y, n, i);
-    y->needs_grad = ct__is_float((ct_dtype)y->dtype);
-    if (!y->storage->tracked) y->storage->tracked = true; /* threads may share a parameter whose view this is */
-}
-
 /* Keeps those of the results that the operation asks for. False where memory is out, with an error. */
 bool ct__node_keep_outputs(ct__node *n, ct_tensor *const *out, int n_out);
 

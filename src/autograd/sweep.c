@@ -61,6 +61,7 @@ static inline __attribute__((always_inline)) bool enqueue(sweep *s, work *w)
     return true;
 }
 
+/* The reference of a gradient that goes nowhere; returns whether that is as it should be. */
 static CT__APART bool not_delivered(ct_tensor *g, bool as_it_should)
 {
     if (g) ct__release(g);
@@ -299,7 +300,7 @@ static CT__APART bool run_rules(sweep *s, ct__node *n, ct_call *c, ct_tensor *co
         const bool ok = r.rule == ct__vjp_zero || by_rule(n, g, &dx, 1, run_rule, &r);
         if (dx) ct__retain(dx);
         ct__scope_end(scope);
-        if (!ok) return failed(s, n);
+        if (!ok) return not_delivered(dx, failed(s, n));
         if (!pass(s, n, i, g, dx)) return false;
     }
     return true;

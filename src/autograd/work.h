@@ -121,7 +121,7 @@ static inline bool ct__rebuild_call(const ct__tour *t, ct__node *n, ct_call *c, 
     c->in = in;
     c->n_in = n->n_in;
     c->out = out;
-    c->n_out = n->n_out + n->op->aside;
+    c->n_out = ct__results(n);
     c->params = n->params;
     c->index = 0;
     c->over = false;

@@ -92,7 +92,8 @@ void ct__map_mixed(ct__kernel kernel, ct_tensor *const *t, int count)
     ct__map(ct__pointwise_kernels->run_mixed, 1, t, count, b.params, 1);
 }
 
-static inline __attribute__((always_inline)) void compute(const ct_op *op, ct_tensor *z, ct_tensor *x, ct_tensor *y, int n_in, const void *params)
+static inline __attribute__((always_inline)) void compute(const ct_op *op, ct_tensor *z, ct_tensor *x, ct_tensor *y, int n_in,
+                                                          const void *params)
 {
     ct_tensor *operands[] = {z, x, y};
     const unsigned dtype = x->dtype;
@@ -351,19 +352,21 @@ static CT__APART ct_tensor *binary_matched(const ct_op *op, const char *title, c
     return z;
 }
 
-/* Floats of one dtype and rank. */
-static CT__APART ct_tensor *binary_of_rank(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
+/* Are they there, and floats that need nothing done to them first? */
+static inline bool are_ready(const ct_tensor *x, const ct_tensor *y)
 {
-    return ct__same_lengths(x->dim, y->dim, x->rank) ? apply2(op, x, y) : binary_matched(op, title, x, y, floats);
+    return x && y && ct__is_float(x->dtype) && !ct__needs_matching(x, y);
 }
 
-/* Scalars call nothing on their way. */
+static CT__APART ct_tensor *binary_any(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
+{
+    return are_ready(x, y) ? apply2(op, x, y) : binary_matched(op, title, x, y, floats);
+}
+
+/* Without axes nothing is called to compare them. */
 static ct_tensor *binary(const ct_op *op, const char *title, ct_tensor *x, ct_tensor *y, bool floats)
 {
-    const bool alike = CT__LIKELY(x != NULL) && CT__LIKELY(y != NULL) && CT__LIKELY(ct__is_float(x->dtype)) &&
-                       CT__LIKELY(x->dtype == y->dtype) && CT__LIKELY(x->rank == y->rank) && CT__LIKELY(!x->weak) && CT__LIKELY(!y->weak);
-    if (CT__UNLIKELY(!alike)) return binary_matched(op, title, x, y, floats);
-    return CT__UNLIKELY(x->rank) ? binary_of_rank(op, title, x, y, floats) : apply2(op, x, y);
+    return x && x->rank == 0 && are_ready(x, y) ? apply2(op, x, y) : binary_any(op, title, x, y, floats);
 }
 
 #define UNARY(name, f, slope, keeps) ct_tensor *ct_##name(ct_tensor *x) { return unary(&ct__op_##name, "ct_" #name, x, NULL, true); }

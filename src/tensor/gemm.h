@@ -40,13 +40,13 @@ typedef struct ct__gemm_kernels {
     double parallel;              /* flops from which threads pay: about 25 us of one thread of a Zen 5 */
     bool narrow;                  /* vectors of 16 bytes: large products are for BLIS */
 } ct__gemm_kernels;
-/* Flops from which threads pay for our own kernels, here. */
-static inline double ct__gemm_pays(const ct__gemm_kernels *k)
-{
-    return ct__processor.product > 0 && !k->narrow ? ct__processor.product : k->parallel;
-}
 /* Those of the processor at hand. */
 extern const ct__gemm_kernels *ct__gemm_own;
+/* Flops from which threads pay there. */
+static inline double ct__gemm_pays(void)
+{
+    return ct__processor.product > 0 && !ct__gemm_own->narrow ? ct__processor.product : ct__gemm_own->parallel;
+}
 extern const ct__gemm_kernels ct__gemm_baseline, ct__gemm_avx2, ct__gemm_avx512;
 
 /* Does packing B pay? A panel is read once for each tile of rows. Rows that lie 4 KB apart fight for the same lines of a

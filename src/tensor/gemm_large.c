@@ -297,7 +297,7 @@ static int64_t parts_of(const product *p) { return (p->batch + p->group - 1) / p
 static void plan(product *p)
 {
     const double flops = 2.0 * (double)p->c.rows * (double)p->c.columns * (double)p->a.columns, all = flops * (double)p->batch;
-    const int64_t threads = all < ct__gemm_pays(ct__gemm_own) || omp_in_parallel() ? 1 : ct_threads();
+    const int64_t threads = all < ct__gemm_pays() || omp_in_parallel() ? 1 : ct_threads();
     p->down = p->across = p->group = p->pieces = 1;
     p->height = p->c.rows;
     p->width = p->c.columns;

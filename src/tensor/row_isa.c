@@ -192,7 +192,6 @@ CT__INLINE void scale_f64(double *p, const N *n)
  * rest is filled up with does not matter. (Sums of f64 are made one after the other: in another order rounding would let sums of positive
  * numbers fall.) */
 #if defined __AVX2__ && defined __FMA__
-#define RUNNING
 enum { WIDTH = 4, SIDE = 8 };
 typedef struct running {
     __m256d x, pairs, sums; /* of the last vector */
