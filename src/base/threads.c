@@ -46,7 +46,7 @@ static int best_isa(void) { return 0; }
  * largest of all where it is told what it knows by itself, and 40 % more for x + y where it is told so early; it computes 70 flops in a
  * nanosecond, with AVX-512 as with AVX2. Others, until they are measured, are taken for such. */
 const ct__processor_kind ct__processor_kinds[2] = {
-    {.ahead = {.read = 0, .one = 3072, .several = 2048, .first = false, .rows = false}, .product = 1.2e6},
+    {.ahead = {.read = 0, .one = 4096, .several = 1280, .first = false, .rows = false}, .product = 1.2e6},
     {.ahead = {.read = 8192, .one = 8192, .several = 8192, .first = true, .rows = true}, .product = 0},
 };
 ct__processor_kind ct__processor;

@@ -15,7 +15,6 @@
 
 /* PART: units of work, as in ct__is_short. */
 enum { BLOCK = 512, PART = 1 << 16 };
-_Static_assert(BLOCK * 8 <= CT__OUTLET, "a block of the widest elements goes through an outlet");
 
 typedef struct plan {
     ct__kernel kernel;
@@ -28,8 +27,13 @@ typedef struct plan {
     int64_t rows; /* product of all dims but the innermost */
     bool direct;         /* every operand is contiguous along the innermost axis */
     bool stream;         /* the result goes past the caches */
-    bool from_memory[CT__MAX_OPERANDS]; /* an operand without repetition, contiguous along the innermost axis */
-    int64_t ahead; /* bytes: of each of them, what is fetched so far before its turn */
+    /* Operands without repetition, contiguous along the innermost axis: they are fetched `ahead` elements before their turn. */
+    int arrays;
+    int64_t ahead;
+    struct {
+        int operand;
+        int64_t size, pitch, step; /* bytes: of an element, between rows, of the elements in a line of the result */
+    } array[CT__COMING];
     int64_t parts, part; /* parts of `part` elements along the rows or, if there is one row, along it */
 } plan;
 
@@ -70,51 +74,20 @@ static void strided_copy(char *to, int64_t to_stride, const char *from, int64_t 
     else GATHER(uint8_t)
 }
 
-/* What will be read of an operand p->ahead bytes later, in the row at hand or in one after it. */
-typedef struct soon {
-    const char *at;
-    int64_t step, left, row, gap; /* bytes: between lines; to the end of the row; of a row, and to the next one */
-} soon;
-
-static soon soon_of(const plan *p, int k, const char *base, int64_t i, int64_t n)
-{
-    const int64_t size = (int64_t)p->size[k], at = i * size + p->ahead, row = n * size;
-    soon s = {base + at, 64 * size / (int64_t)p->size[0], INT64_MAX, row, 0};
-    if (p->rank < 2) return s;
-    const int64_t pitch = p->stride[k][p->rank - 2] * size;
-    if (at >= row) s.at = base + at / row * pitch + at % row;
-    s.left = row - at % row;
-    s.gap = pitch - row;
-    return s;
-}
-
-typedef struct soons {
-    soon of[CT__MAX_OPERANDS];
-    int count;
-} soons;
-
-static inline void fetch(void *context)
-{
-    soons *all = context;
-    for (int k = 0; k < all->count; k++) {
-        soon *s = &all->of[k];
-        __builtin_prefetch(s->at, 0, 3);
-        s->at += s->step;
-        s->left -= s->step;
-        if (s->left > 0) continue;
-        s->at += s->gap + s->left;
-        s->left = s->row;
-    }
-}
-
-/* The elements from i to i + m of a row of n go out. */
+/* The elements from i to i + m of a row of n go out, while as many are fetched from p->ahead elements on, in this row and those after it. */
 static void let_out(const plan *p, ct__outlet *o, char *const *base, int64_t i, int64_t m, int64_t n)
 {
-    soons all = {.count = 0};
-    for (int k = 1; k < p->count; k++) {
-        if (p->from_memory[k]) all.of[all.count++] = soon_of(p, k, base[k], i, n);
+    const int64_t each = (int64_t)p->size[0];
+    int64_t at = i + p->ahead, row = 0;
+    if (p->rank > 1 && at >= n) row = at / n, at -= row * n;
+    ct__coming next = {.count = p->arrays, .left = p->rank > 1 ? (n - at) * each : INT64_MAX};
+    for (int k = 0; k < p->arrays; k++) {
+        const char *start = base[p->array[k].operand] + row * p->array[k].pitch;
+        next.of[k].at = start + at * p->array[k].size;
+        next.of[k].then = start + p->array[k].pitch;
+        next.of[k].step = p->array[k].step;
     }
-    ct__outlet_pass(o, m * (int64_t)p->size[0], fetch, &all);
+    ct__outlet_pass(o, m * each, &next);
 }
 
 /* A row of n elements, block by block: an operand that is strided is gathered, or a repeated one spread, into a buffer. */
@@ -126,8 +99,9 @@ static void run_blocks(const plan *p, char *const *base, int64_t n, ct__outlet *
     for (int k = p->outputs; k < p->count; k++) {
         if (p->stride[k][inner] == 0) strided_copy(buffer[k], 1, base[k], 0, n < BLOCK ? n : BLOCK, p->size[k]);
     }
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        const int64_t m = n - i < BLOCK ? n - i : BLOCK;
+    const int64_t room = CT__OUTLET / (int64_t)p->size[0], block = o && room < BLOCK ? room : BLOCK;
+    for (int64_t i = 0; i < n; i += block) {
+        const int64_t m = n - i < block ? n - i : block;
         for (int k = 0; k < p->count; k++) {
             const int64_t s = p->stride[k][inner];
             char *from = base[k] + i * s * (int64_t)p->size[k];
@@ -202,13 +176,20 @@ static void choose_way(plan *p, ct_tensor *const *t)
     for (int k = 0; k < p->count; k++) p->direct = p->direct && p->stride[k][p->rank - 1] == 1;
     p->stream = p->outputs == 1 && t[0]->dense && ct__streams(t[0]->count * (int64_t)p->size[0]);
     for (int k = 1; k < p->count; k++) p->stream = p->stream && t[k]->storage != t[0]->storage;
-    int arrays = 0;
-    for (int k = 1; k < p->count && p->stream; k++) {
-        p->from_memory[k] = p->stride[k][p->rank - 1] == 1;
-        for (int a = 0; a < p->rank; a++) p->from_memory[k] = p->from_memory[k] && p->stride[k][a] != 0;
-        arrays += p->from_memory[k];
+    p->arrays = 0;
+    int64_t widest = 1;
+    for (int k = 1; k < p->count && p->stream && p->arrays < CT__COMING; k++) {
+        bool once = p->stride[k][p->rank - 1] == 1;
+        for (int a = 0; a < p->rank; a++) once = once && p->stride[k][a] != 0;
+        if (!once) continue;
+        const int64_t size = (int64_t)p->size[k];
+        if (size > widest) widest = size;
+        p->array[p->arrays].operand = k;
+        p->array[p->arrays].size = size;
+        p->array[p->arrays].pitch = p->rank > 1 ? p->stride[k][p->rank - 2] * size : 0;
+        p->array[p->arrays++].step = 64 * size / (int64_t)p->size[0];
     }
-    p->ahead = arrays > 1 ? ct__processor.ahead.several : ct__processor.ahead.one;
+    p->ahead = (p->arrays > 1 ? ct__processor.ahead.several : ct__processor.ahead.one) / widest;
 }
 
 /* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */

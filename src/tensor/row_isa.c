@@ -251,6 +251,7 @@ CT__INLINE running run_part(float *y, const float *x, int64_t n, running last)
 static void running_sum(int64_t rows, int64_t n, char *const *p)
 {
     enum { PIECE = 256 }; /* elements; of a result that goes past the caches */
+    _Static_assert(PIECE * sizeof(float) <= CT__OUTLET, "a piece goes through an outlet");
     float *y = (float *)(void *)p[0];
     const float *x = (const float *)(const void *)p[1];
     const bool far = *(const int64_t *)(const void *)p[2];
@@ -263,7 +264,7 @@ static void running_sum(int64_t rows, int64_t n, char *const *p)
         for (int64_t i = 0; i < n; i += most) {
             const int64_t m = n - i < most ? n - i : most;
             last = run_part(far ? (float *)(void *)(out.lines + out.held) : y + i, x + i, m, last);
-            if (far) ct__outlet_pass(&out, m * (int64_t)sizeof *y, NULL, NULL);
+            if (far) ct__outlet_pass(&out, m * (int64_t)sizeof *y, &(ct__coming){0});
         }
     }
     if (far) ct__outlet_close(&out);

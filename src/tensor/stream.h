@@ -57,7 +57,7 @@ static inline void ct__stream_end(void)
 /* A way out for results that are computed in order, a block at a time, and go past the caches: they are made in `lines` behind the `held`
  * bytes, up to CT__OUTLET more, and leave line by line, over the ends of rows and blocks. Small blocks: many lines that leave at once hold
  * up what follows. */
-enum { CT__OUTLET = 4096 };
+enum { CT__OUTLET = 2048 };
 typedef struct ct__outlet {
     char *to;       /* a line: where what is in the first one goes */
     int64_t held;   /* bytes */
@@ -65,27 +65,51 @@ typedef struct ct__outlet {
     _Alignas(64) char lines[CT__OUTLET + 64];
 } ct__outlet;
 
+/* What is fetched while lines leave: with each of them, a line from each of up to three places, `step` bytes on each time; when `left` bytes
+ * are gone, it goes on at `then`. */
+enum { CT__COMING = 3 };
+typedef struct ct__coming {
+    int count;
+    int64_t left;
+    struct {
+        const char *at, *then;
+        int64_t step;
+    } of[CT__COMING];
+} ct__coming;
+
 static inline void ct__outlet_open(ct__outlet *o, char *to)
 {
     o->held = o->others = (int64_t)((uintptr_t)to & 63);
     o->to = to - o->held;
 }
 
-/* The block with `bytes` more is made. What is fetched while a line leaves, `fetch` says. */
-static inline __attribute__((always_inline)) void ct__outlet_pass(ct__outlet *o, int64_t bytes, void (*fetch)(void *context), void *context)
+/* The block with `bytes` more is made. What lets lines go is as fast as it is short, so the places have names of their own: a list of them
+ * would stay in memory. */
+static inline __attribute__((always_inline)) void ct__outlet_pass(ct__outlet *o, int64_t bytes, const ct__coming *next)
 {
-    int64_t at = 0;
     o->held += bytes;
     const int64_t whole = o->held / 64 * 64;
     if (whole == 0) return;
+    int64_t at = 0;
     if (o->others) {
         memcpy(o->to + o->others, o->lines + o->others, (size_t)(64 - o->others));
         o->others = 0;
         at = 64;
     }
-    for (; at < whole; at += 64) {
-        if (fetch) fetch(context);
-        ct__stream_lines(o->to + at, o->lines + at, 64);
+    char *const to = o->to;
+    const int count = next->count;
+    const char *a = next->of[0].at, *b = next->of[1].at, *c = next->of[2].at;
+    for (int64_t end = next->left < whole ? (next->left + 63) / 64 * 64 : whole;; end = whole) {
+        for (; at < end; at += 64) {
+            ct__stream_lines(to + at, o->lines + at, 64);
+            if (count > 0) __builtin_prefetch(a, 0, 3), a += next->of[0].step;
+            if (count > 1) __builtin_prefetch(b, 0, 3), b += next->of[1].step;
+            if (count > 2) __builtin_prefetch(c, 0, 3), c += next->of[2].step;
+        }
+        if (end == whole) break;
+        a = next->of[0].then;
+        b = next->of[1].then;
+        c = next->of[2].then;
     }
     memcpy(o->lines, o->lines + whole, 64);
     o->to += whole;
