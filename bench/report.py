@@ -219,6 +219,8 @@ def checks(rows, start):
                                   ("E3.all", "jax", 1), ("E4", "torch", 0.5), ("E5", "torch", 0.5)):
             if at(name):
                 ask(f"{name}, {t} thr.: to {SHOWN[peer]}", at(name).ratio("library", peer, t), bound)
+        if at("E1"):
+            ask(f"E1, {t} thr.: the same, replayed, to JAX", at("E1").ratio("replay", "jax", t), 1)
         for name in ("E6", "E7.row", "E7.col"):
             if at(name):
                 ask(f"{name}, {t} thr.: to the triad", at(name).ratio("library", "limit", t), 1.2)

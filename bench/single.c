@@ -95,6 +95,30 @@ static void expression(void)
     ct_grad(&y, NULL, 1, in, INPUTS, g, once);
 }
 
+/* The same, captured at its first step and replayed. */
+static ct_captured *captured;
+static int expression_of(void *unused)
+{
+    (void)unused;
+    expression();
+    return 0;
+}
+static bool replay_make(const bench_row *row, int threads)
+{
+    (void)row, (void)threads;
+    return true;
+}
+static void replay_expression(void)
+{
+    if (captured) ct_replay(captured);
+    else captured = ct_capture(expression_of, NULL);
+}
+static void replay_drop(void)
+{
+    ct_captured_free(captured);
+    captured = NULL;
+}
+
 static void sum_axis_0(void) { ct_free(ct_sum(in[0], ct_axes(0), false)); }
 static void sum_axis_1(void) { ct_free(ct_sum(in[0], ct_axes(1), false)); }
 static void sum_all(void) { ct_free(ct_sum(in[0], CT_ALL, false)); }
@@ -189,19 +213,20 @@ static bool openblas_make(const bench_row *row, int threads)
 static void openblas_step(void) { hardware_run(&openblas); }
 static void chain_drop(void) { free(matrices); }
 
-#define BESIDE_MEMORY(step)                                                                                                      \
-    (const bench_contestant[]){{"library", library_make, step, library_drop},                                                    \
-                               {"limit", memory_make, hardware_memory_step, hardware_memory_drop},                               \
-                               {NULL, NULL, NULL, NULL}}
+#define LIMIT {"limit", memory_make, hardware_memory_step, hardware_memory_drop}
+#define END {NULL, NULL, NULL, NULL}
+#define BESIDE_MEMORY(step) (const bench_contestant[]){{"library", library_make, step, library_drop}, LIMIT, END}
+static const bench_contestant expression_contestants[] = {
+    {"library", library_make, expression, library_drop}, {"replay", replay_make, replay_expression, replay_drop}, LIMIT, END};
 static const bench_contestant chain_contestants[] = {
     {"library", library_make, chain_of_products, library_drop},
     {"blis", blis_make, blis_step, chain_drop},
     {"openblas", openblas_make, openblas_step, chain_drop},
-    {NULL, NULL, NULL, NULL},
+    END,
 };
 static const bench_contestant scalar_contestants[] = {
     {"library", library_make, chain_of_scalars, library_drop},
-    {NULL, NULL, NULL, NULL},
+    END,
 };
 
 /* Bytes: an expression reads five arrays and writes y, then reads five and writes five gradients; a layer norm reads x, writes y,
@@ -218,8 +243,8 @@ static const single chain_8 = {two_leaves, 8, 8, 0, HARDWARE_READ};
 static const single chain_0 = {scalars, 0, 0, 0, HARDWARE_READ};
 
 const bench_row bench_single_rows[] = {
-    {"E1", "tanh(a b + c) d - exp(-e), 10^6 elements, forward and backward", BESIDE_MEMORY(expression), &million, 1, 64 * M, 0},
-    {"E2", "the same on 64 x 64", BESIDE_MEMORY(expression), &small, 1, 16 * 64 * 64 * 4.0, 0},
+    {"E1", "tanh(a b + c) d - exp(-e), 10^6 elements, forward and backward", expression_contestants, &million, 1, 64 * M, 0},
+    {"E2", "the same on 64 x 64", expression_contestants, &small, 1, 16 * 64 * 64 * 4.0, 0},
     {"E3.0", "sum of 4096 x 4096 over axis 0", BESIDE_MEMORY(sum_axis_0), &big_read, 1, BIG, 0},
     {"E3.1", "sum of 4096 x 4096 over axis 1", BESIDE_MEMORY(sum_axis_1), &big_read, 1, BIG, 0},
     {"E3.all", "sum of 4096 x 4096 over all", BESIDE_MEMORY(sum_all), &big_read, 1, BIG, 0},

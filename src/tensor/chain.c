@@ -243,7 +243,8 @@ static void run_part(void *context, int64_t part)
 static void cut_blocks(plan *p)
 {
     size_t bytes = p->slots ? SCRATCH / (size_t)p->slots : BLOCK_BYTES;
-    if (bytes > BLOCK_BYTES) bytes = BLOCK_BYTES;
+    const size_t most = p->far ? (size_t)ct__processor.ahead.block : BLOCK_BYTES;
+    if (bytes > most) bytes = most;
     p->slot_bytes = bytes / LINE * LINE;
     p->block = (int64_t)(p->slot_bytes / p->size);
 }
