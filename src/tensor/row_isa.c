@@ -208,66 +208,66 @@ typedef struct running {
 #define STORE_SOME(p, n, s) _mm_maskstore_ps(p, _mm256_castsi256_si128(MASK32(n)), s)
 #endif
 
-/* y = the running sums of n elements of x, which fill that many vectors, the last one perhaps in part. */
-CT__INLINE running run(float *y, const float *x, int64_t n, int vectors, running last)
+/* a + b by the units that multiply, to the same bits: those that add convert as well, and would have more to do than half of all. */
+CT__INLINE __m256d also_add(__m256d a, __m256d b)
+{
+    __m256d one = _mm256_set1_pd(1);
+    __asm__("" : "+x"(one)); /* a 1 that it knows the compiler leaves out */
+    return _mm256_fmadd_pd(a, one, b);
+}
+
+/* y = the running sums of n elements of x, which fill that many vectors, the last one perhaps in part; past the caches, if far, where y
+ * starts at a vector of f32. */
+CT__INLINE running run(float *y, const float *x, int64_t n, int vectors, running last, bool far)
 {
     const int whole = vectors - (n < vectors * WIDTH);
     const int64_t at = whole * WIDTH;
     __m256d v[SIDE], p[SIDE];
     UNROLL for (int k = 0; k < whole; k++) v[k] = _mm256_cvtps_pd(_mm_loadu_ps(x + k * WIDTH));
     if (whole < vectors) v[whole] = _mm256_cvtps_pd(SOME(x + at, n - at));
-    UNROLL for (int k = 0; k < vectors; k++) p[k] = v[k] + ONE_BEFORE(v[k], k ? v[k - 1] : last.x);
+    UNROLL for (int k = 0; k < vectors; k++) p[k] = also_add(v[k], ONE_BEFORE(v[k], k ? v[k - 1] : last.x));
     last.x = v[vectors - 1];
-    UNROLL for (int k = 0; k < vectors; k++) v[k] = p[k] + TWO_BEFORE(p[k], k ? p[k - 1] : last.pairs);
+    UNROLL for (int k = 0; k < vectors; k++) v[k] = also_add(p[k], TWO_BEFORE(p[k], k ? p[k - 1] : last.pairs));
     last.pairs = p[vectors - 1];
     UNROLL for (int k = 0; k < vectors; k += 2)
     {
         const __m256d first = v[k] + last.sums;
-        if (k + 1 < vectors) v[k + 1] = last.sums = v[k] + v[k + 1] + last.sums;
+        if (k + 1 < vectors) v[k + 1] = last.sums = also_add(v[k], v[k + 1]) + last.sums;
         else last.sums = first;
         v[k] = first;
     }
-    UNROLL for (int k = 0; k < whole; k++) _mm_storeu_ps(y + k * WIDTH, _mm256_cvtpd_ps(v[k]));
+    if (far) UNROLL for (int k = 0; k < whole; k++) _mm_stream_ps(y + k * WIDTH, _mm256_cvtpd_ps(v[k]));
+    else UNROLL for (int k = 0; k < whole; k++) _mm_storeu_ps(y + k * WIDTH, _mm256_cvtpd_ps(v[k]));
     if (whole < vectors) STORE_SOME(y + at, n - at, _mm256_cvtpd_ps(v[whole]));
     return last;
 }
 
-/* In a row whose parts are whole numbers of two vectors, but for the last one. */
-CT__INLINE running run_part(float *y, const float *x, int64_t n, running last)
+/* y = the running sums of a row. */
+CT__INLINE void run_row(float *y, const float *x, int64_t n, running last, bool far)
 {
     int64_t i = 0;
     for (; i + SIDE * WIDTH <= n; i += SIDE * WIDTH) {
         UNROLL for (int k = 0; k < SIDE * WIDTH; k += 16) __builtin_prefetch((const char *)(x + i + k) + ct__processor.ahead.one);
-        last = run(y + i, x + i, SIDE * WIDTH, SIDE, last);
+        last = run(y + i, x + i, SIDE * WIDTH, SIDE, last, far);
     }
     for (; i + 2 * WIDTH <= n; i += 2 * WIDTH) {
         if (i % 16 == 0) __builtin_prefetch((const char *)(x + i) + ct__processor.ahead.one);
-        last = run(y + i, x + i, 2 * WIDTH, 2, last);
+        last = run(y + i, x + i, 2 * WIDTH, 2, last, far);
     }
-    if (n - i > WIDTH) return run(y + i, x + i, n - i, 2, last);
-    return i < n ? run(y + i, x + i, n - i, 1, last) : last;
+    if (n - i > WIDTH) run(y + i, x + i, n - i, 2, last, far);
+    else if (i < n) run(y + i, x + i, n - i, 1, last, far);
 }
 
 static void running_sum(int64_t rows, int64_t n, char *const *p)
 {
-    enum { PIECE = 256 }; /* elements; of a result that goes past the caches */
-    _Static_assert(PIECE * sizeof(float) <= CT__OUTLET, "a piece goes through an outlet");
     float *y = (float *)(void *)p[0];
     const float *x = (const float *)(const void *)p[1];
     const bool far = *(const int64_t *)(const void *)p[2];
-    const int64_t most = far ? PIECE : n;
-    ct__outlet out;
-    if (far) ct__outlet_open(&out, p[0]);
     for (; rows > 0; rows--, x += n, y += n) {
         const __m256d none = _mm256_setzero_pd();
-        running last = {none, none, none};
-        for (int64_t i = 0; i < n; i += most) {
-            const int64_t m = n - i < most ? n - i : most;
-            last = run_part(far ? (float *)(void *)(out.lines + out.held) : y + i, x + i, m, last);
-            if (far) ct__outlet_pass(&out, m * (int64_t)sizeof *y, &(ct__coming){0});
-        }
+        run_row(y, x, n, (running){none, none, none}, far && (uintptr_t)y % 16 == 0);
     }
-    if (far) ct__outlet_close(&out);
+    if (far) ct__stream_end();
 }
 #else
 #define running_sum NULL
