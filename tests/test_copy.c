@@ -231,6 +231,37 @@ static void large_results_are_right(void **state)
     assert_clean();
 }
 
+/* The rows from `first` on of what is one row, or has them. */
+static ct_tensor *few_rows(ct_tensor *x, int64_t first, int64_t rows) { return ct_dim(x, 0) == 1 ? x : ct_slice(x, 0, first, first + rows, 1); }
+
+/* What results in whole lines may take another way for, with every kind of operand on either side: the same bits as of a few rows. */
+static void large_arithmetic_is_what_small_is(void **state)
+{
+    (void)state;
+    enum { ROWS = 2050, LINE_BYTES = 16384, FEW = 3 };
+    static ct_tensor *(*const operation[])(ct_tensor *, ct_tensor *) = {ct_add, ct_sub, ct_mul, ct_div};
+    for (int d = 0; d < 2; d++) {
+        const ct_dtype dtype = d ? CT_F64 : CT_F32;
+        const int64_t columns = LINE_BYTES / (int64_t)ct_dtype_size(dtype);
+        CT_SCOPE;
+        ct_tensor *x = ct_uniform(ct_shape(ROWS, columns), -1, 1, dtype), *wide = ct_uniform(ct_shape(ROWS, 2 * columns), -1, 1, dtype);
+        ct_tensor *others[] = {x, ct_slice(wide, 1, 3, columns + 3, 1), ct_slice(wide, 1, 0, 2 * columns, 2), ct_flip(x, ct_axes(1)),
+                               ct_slice(x, 0, 7, 8, 1), ct_slice(x, 1, 5, 6, 1), ct_full(ct_shape(1, 1), 0.3, dtype)};
+        for (int k = 0; k < 28; k++) {
+            CT_SCOPE;
+            ct_set_threads(k % 2 ? 3 : 1);
+            ct_tensor *y = others[k / 4], *z = operation[k % 4](x, y), *back = operation[k % 4](y, x);
+            for (int64_t r = 0; r + FEW <= ROWS; r += (ROWS - FEW) / 2) {
+                ct_tensor *some_x = few_rows(x, r, FEW), *some_y = few_rows(y, r, FEW);
+                assert_true(ct_equal(few_rows(z, r, FEW), operation[k % 4](some_x, some_y)));
+                assert_true(ct_equal(few_rows(back, r, FEW), operation[k % 4](some_y, some_x)));
+            }
+        }
+    }
+    ct_set_threads(0);
+    assert_clean();
+}
+
 /* Operands whose elements have another size than those of the result. */
 static void large_results_of_mixed_sizes(void **state)
 {
@@ -309,7 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strips_of_every_size_are_turned), cmocka_unit_test(matrices_are_turned),
         cmocka_unit_test(axes_in_every_order),             cmocka_unit_test(large_matrices_are_turned),       cmocka_unit_test(a_matrix_is_turned_in_place),
-        cmocka_unit_test(large_results_are_right),         cmocka_unit_test(large_results_of_mixed_sizes),
+        cmocka_unit_test(large_results_are_right),         cmocka_unit_test(large_arithmetic_is_what_small_is), cmocka_unit_test(large_results_of_mixed_sizes),
         cmocka_unit_test(large_results_of_views),          cmocka_unit_test(large_results_stay_in_their_place),
         cmocka_unit_test_setup_teardown(strips_of_every_size_are_turned, fetch_as_others, fetch_as_here),
         cmocka_unit_test_setup_teardown(large_results_are_right, fetch_as_others, fetch_as_here),

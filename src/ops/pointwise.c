@@ -63,7 +63,9 @@ static CT__APART void map_many(ct__kernel kernel, ct_tensor *const *t, int count
         ct__pointwise_kernels->run_blocks(t[0]->count, data, b.params);
         return;
     }
-    ct__map(ct__pointwise_kernels->run_blocks, 1, t, count, b.params, cost);
+    const ct__pointwise_table *table = ct__pointwise_kernels;
+    if (count == 3) ct__map_straight(table->run_blocks, table->straight(kernel), t, b.params, cost);
+    else ct__map(table->run_blocks, 1, t, count, b.params, cost);
 }
 
 /* Of tensors of one dtype, which is the last argument. */

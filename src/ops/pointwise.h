@@ -49,6 +49,7 @@ typedef struct ct__pointwise_table {
     ct__kernel logical_and, logical_or, logical_xor, logical_not; /* of bools */
     ct__kernel where[3];                                          /* by element size: 1, 4, 8 */
     ct__kernel run_blocks, run_mixed;
+    ct__kernel (*straight)(ct__kernel kernel); /* what computes the same for ct__map_straight, or NULL */
     /* by dtype, f32 or f64: a kernel of blocks for tensors of one element */
     void (*run_one[2])(ct__kernel kernel, ct_tensor *const *t, int count, const double *params);
 } ct__pointwise_table;

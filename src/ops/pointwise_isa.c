@@ -125,6 +125,53 @@ SELECT(1, uint8_t)
 SELECT(4, uint32_t)
 SELECT(8, uint64_t)
 
+/* ---- sums, differences and products that go straight past the caches ---- */
+
+/* Memory sets their pace; an outlet would take a seventh more. */
+#if defined __AVX512F__
+enum { VECTOR = 64 };
+#define WIDE(name) _mm512_##name
+#elif defined __AVX2__
+enum { VECTOR = 32 };
+#define WIDE(name) _mm256_##name
+#endif
+#ifdef WIDE
+#define PACKED(kind, p) WIDE(loadu_##kind)((const void *)(p))
+#define STRAIGHT(name, kind, T, S)                                                                                     \
+    static void straight_##name##_##S(int64_t n, char *const *p, const double *params)                                 \
+    {                                                                                                                  \
+        const int64_t fetch_x = (int64_t)params[0], fetch_y = (int64_t)params[1];                                      \
+        char *z = p[0];                                                                                                \
+        const char *x = p[1], *y = p[2], *const end = z + n * (int64_t)sizeof(T);                                      \
+        for (; z < end; x += 64, y += 64, z += 64) {                                                                   \
+            __builtin_prefetch(x + fetch_x, 0, 3);                                                                     \
+            __builtin_prefetch(y + fetch_y, 0, 3);                                                                     \
+            for (int k = 0; k < 64; k += VECTOR)                                                                       \
+                WIDE(stream_##kind)((void *)(z + k), WIDE(name##_##kind)(PACKED(kind, x + k), PACKED(kind, y + k)));   \
+        }                                                                                                              \
+    }
+#define STRAIGHT_BOTH(name) STRAIGHT(name, ps, float, f32) STRAIGHT(name, pd, double, f64)
+STRAIGHT_BOTH(add)
+STRAIGHT_BOTH(sub)
+STRAIGHT_BOTH(mul)
+static ct__kernel straight(ct__kernel kernel)
+{
+#define FIND(name)                                                                                                     \
+    if (kernel == forward_##name##_f32) return straight_##name##_f32;                                                  \
+    if (kernel == forward_##name##_f64) return straight_##name##_f64;
+    FIND(add)
+    FIND(sub)
+    FIND(mul)
+    return NULL;
+}
+#else
+static ct__kernel straight(ct__kernel kernel)
+{
+    (void)kernel;
+    return NULL;
+}
+#endif
+
 /* ---- the table ---- */
 
 #define ANY(name)                                                                                                      \
@@ -146,5 +193,5 @@ const ct__pointwise_table CAT(ct__pointwise, CT__ISA) = {
     .eq = COMPARISONS(eq), .ne = COMPARISONS(ne), .lt = COMPARISONS(lt), .le = COMPARISONS(le), .gt = COMPARISONS(gt), .ge = COMPARISONS(ge),
     .isnan = {isnan_f32, isnan_f64}, .isinf = {isinf_f32, isinf_f64}, .isfinite = {isfinite_f32, isfinite_f64},
     .logical_and = ct__logical_and, .logical_or = ct__logical_or, .logical_xor = ct__logical_xor, .logical_not = ct__logical_not,
-    .where = {where_1, where_4, where_8}, .run_blocks = run_blocks, .run_mixed = run_mixed, .run_one = {run_f32, run_f64},
+    .where = {where_1, where_4, where_8}, .run_blocks = run_blocks, .run_mixed = run_mixed, .straight = straight, .run_one = {run_f32, run_f64},
 };

@@ -26,7 +26,9 @@ typedef struct plan {
     char *data[CT__MAX_OPERANDS];
     int64_t rows; /* product of all dims but the innermost */
     bool direct;         /* every operand is contiguous along the innermost axis */
-    bool stream;         /* the result goes past the caches */
+    bool stream;         /* the result goes past the caches, by an outlet */
+    bool straight;       /* it goes there from the kernel, which has its parameters here */
+    double straight_params[2];
     /* Operands without repetition, contiguous along the innermost axis: they are fetched `ahead` elements before their turn. */
     int arrays;
     int64_t ahead;
@@ -167,6 +169,7 @@ static void run_part(void *context, int64_t part)
         run_row(p, base, m, o);
     }
     if (o) ct__outlet_close(o);
+    if (p->straight) ct__stream_end();
 }
 
 /* A large result that is none of the operands goes past the caches. */
@@ -192,6 +195,18 @@ static void choose_way(plan *p, ct_tensor *const *t)
     p->ahead = (p->arrays > 1 ? ct__processor.ahead.several : ct__processor.ahead.one) / widest;
 }
 
+/* Takes the kernel that needs no outlet, where rows of the result are whole lines. */
+static void go_straight(plan *p, ct__kernel straight)
+{
+    const int64_t row = p->dim[p->rank - 1] * (int64_t)p->size[0];
+    if (!p->stream || !straight || row % 64 || (uintptr_t)p->data[0] % 64) return;
+    for (int k = 0; k < p->arrays; k++) p->straight_params[p->array[k].operand - 1] = (double)(p->ahead * p->array[k].size);
+    p->kernel = straight;
+    p->params = p->straight_params;
+    p->straight = true;
+    p->stream = false;
+}
+
 /* Cuts n rows (or elements) of `weight` units each into parts of equal size, none below PART units. */
 static void cut(plan *p, int64_t n, int64_t weight)
 {
@@ -200,7 +215,7 @@ static void cut(plan *p, int64_t n, int64_t weight)
     p->parts = (n + p->part - 1) / p->part;
 }
 
-void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost)
+static void map(ct__kernel kernel, ct__kernel straight, int outputs, ct_tensor *const *t, int count, const double *params, int cost)
 {
     int64_t bytes = 0;
     for (int k = 0; k < count; k++) bytes += t[0]->count * (int64_t)ct__size(t[k]);
@@ -220,6 +235,8 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     p.params = params;
     p.outputs = outputs;
     p.count = count;
+    p.straight = false;
+    p.straight_params[0] = p.straight_params[1] = 0;
     for (int k = 0; k < count; k++) {
         p.data[k] = t[k]->data;
         p.size[k] = ct__size(t[k]);
@@ -228,6 +245,7 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     const int64_t n = p.dim[p.rank - 1];
     p.rows = t[0]->count / n;
     choose_way(&p, t);
+    go_straight(&p, straight);
     if (is_short) { /* no parts */
         if (p.rows == 1) run_row(&p, p.data, n, NULL);
         else run_rows(&p, 0, p.rows, NULL);
@@ -235,4 +253,14 @@ void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, con
     }
     cut(&p, p.rows > 1 ? p.rows : n, p.rows > 1 ? n * cost : cost);
     ct__parallel(p.parts, run_part, &p);
+}
+
+void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost)
+{
+    map(kernel, NULL, outputs, t, count, params, cost);
+}
+
+void ct__map_straight(ct__kernel kernel, ct__kernel straight, ct_tensor *const *t, const double *params, int cost)
+{
+    map(kernel, straight, 1, t, 3, params, cost);
 }

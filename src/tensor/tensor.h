@@ -171,6 +171,9 @@ enum { CT__MAX_OPERANDS = 8 };
  * whose inner axis is not contiguous passes through a block buffer. Large ones are cut into parts by their shape alone.
  * `cost` is the time for an element in units of a load and store (1: add, 10: tanh). */
 void ct__map(ct__kernel kernel, int outputs, ct_tensor *const *t, int count, const double *params, int cost);
+/* The same with one result and two operands; `straight`, unless it is NULL, computes the same in whole lines that go past the caches at
+ * once. Its parameters: how many bytes ahead it fetches of the first operand, and of the second one. */
+void ct__map_straight(ct__kernel kernel, ct__kernel straight, ct_tensor *const *t, const double *params, int cost);
 /* dst = src for tensors of one shape and any strides, with a cast where dtypes differ (copy.c). */
 void ct__copy(ct_tensor *dst, const ct_tensor *src);
 /* Sets every element to a double, cast to the tensor's dtype (copy.c). */
