@@ -245,6 +245,7 @@ typedef struct ct__processor_kind {
         int32_t one;     /* of the one array that is read for a result that goes past the caches */
         int32_t several; /* of each of several */
         int32_t block;   /* in a chain, whose next block is fetched while one is worked on */
+        int32_t columns; /* rows: of each of those that are summed side by side */
         bool first;      /* what is fetched a block ahead goes to the first-level cache, not to the second: turned copies, chains */
         bool rows;       /* the next row is fetched where one is passed over several times */
     } ahead;

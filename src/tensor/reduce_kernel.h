@@ -96,8 +96,9 @@ static void NAME(rows)(const char *x, int64_t step, int64_t count, int64_t n, co
         y[k] = KEPT(NAME(run)((const S *)(const void *)(x + k * step), n, t->about[k * t->step], t->scale));
 }
 
-/* y_i = join of the terms at i of one row, or of four in pairs, or of twice four; of y_i and these where `more`. y may be a row. */
-static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more, int64_t n, const ct__term *t, A *y)
+/* y_i = join of the terms at i of one row, or of four in pairs, or of twice four; of y_i and these where `more`. y may be a row. Of each of
+ * eight rows, what stands `ahead` bytes on is fetched (0: nothing). */
+static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more, int64_t n, const ct__term *t, A *y, int64_t ahead)
 {
     enum { W = 32 / sizeof(A) };
     const double *about = t->about, scale = t->scale;
@@ -111,6 +112,9 @@ static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more
 #define TERMS(V, k) LOAD(V, AT(k), ABOUT(V))
 #define ADD_VECTORS(V, W)                                                                                                      \
     for (; i + (W) <= n; i += (W)) {                                                                                           \
+        if (rows == 8 && ahead && i % (64 / (int64_t)sizeof(S)) == 0) {                                                        \
+            _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++) __builtin_prefetch((const char *)AT(k) + ahead, 0, 2);         \
+        }                                                                                                                      \
         typedef V v_at __attribute__((aligned(4), may_alias));                                                                 \
         V sum = TERMS(V, 0);                                                                                                   \
         if (rows >= 4) sum = VJOIN(V, VJOIN(V, sum, TERMS(V, 1)), VJOIN(V, TERMS(V, 2), TERMS(V, 3)));                         \
@@ -142,15 +146,20 @@ static INLINE void NAME(add_vectors)(const char *const *row, int rows, bool more
 }
 static NOINLINE void NAME(add_rows)(const char *const *row, int rows, bool more, int64_t n, const ct__term *t, A *y)
 {
-    NAME(add_vectors)(row, rows, more, n, t, y);
+    NAME(add_vectors)(row, rows, more, n, t, y, 0);
 }
 
 static void NAME(columns)(const char *const *row, int64_t count, int64_t n, const ct__term *t, char *out)
 {
     A *y = (A *)(void *)out;
+#ifdef FETCHES
+    const int64_t ahead = count > 1 ? ct__processor.ahead.columns * (row[1] - row[0]) : 0;
+#else
+    const int64_t ahead = 0;
+#endif
     int64_t r = 0;
     for (; r < count % 4; r++) NAME(add_rows)(row + r, 1, r > 0, n, t, y);
-    for (; r + 8 <= count; r += 8) NAME(add_vectors)(row + r, 8, r > 0, n, t, y);
+    for (; r + 8 <= count; r += 8) NAME(add_vectors)(row + r, 8, r > 0, n, t, y, ahead);
     if (r < count) NAME(add_rows)(row + r, 4, r > 0, n, t, y);
 }
 
