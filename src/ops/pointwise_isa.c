@@ -59,6 +59,10 @@ static inline bool takes_logarithms(const char *kernel) { return !strcmp(kernel,
 static inline float root_f32(float x) { return __builtin_sqrtf(x); }
 static inline double root_f64(double x) { return __builtin_sqrt(x); }
 
+#ifdef __AVX512F__ /* with AVX2 only sine, cosine and tangent would gain, a twelfth, and the library has a limit */
+#define NOTES
+#endif
+
 #define T float
 #define SUFFIX f32
 #define LEAST FLT_MIN

@@ -62,17 +62,13 @@ typedef T AT(parameter);
         return ARE_BELOW(all, limit);                                                                                  \
     }
 #define ANGLE_KEY(x) AT(ct__bits)(AT(ct__abs)(x))
-#define LOGARITHM_KEY(x) AT(ct__bits)(x) - AT(ct__bits)(LEAST)
+#define LOGARITHM_KEY(x) (AT(ct__bits)(x) - AT(ct__bits)(LEAST))
 static __attribute__((noinline)) bool AT(near_angles)(int64_t n, const T *x) ALL_BELOW(AT(ct__bits)(NEAR), ANGLE_KEY)
 static __attribute__((noinline)) bool AT(near_logarithms)(int64_t n, const T *x)
     ALL_BELOW(AT(ct__bits)((T)INFINITY) - AT(ct__bits)(LEAST), LOGARITHM_KEY)
-#undef ANGLE_KEY
-#undef LOGARITHM_KEY
 #undef ALL_BELOW
-#undef KEYS_LOOP
-#undef WORD_OF
-#undef BOTH
-#undef ARE_BELOW
+#define KEY_OF(angles, x) (angles ? ANGLE_KEY(x) : LOGARITHM_KEY(x))
+#define LIMIT_OF(angles) (angles ? AT(ct__bits)(NEAR) : AT(ct__bits)((T)INFINITY) - AT(ct__bits)(LEAST))
 static void AT(by_pieces)(ct__kernel kernel, int64_t n, char *const *p, int operands, const double *params)
 {
     for (int64_t first = 0; first < n; first += PIECE) {
@@ -118,11 +114,44 @@ static __attribute__((noinline)) T AT(any_tan)(T x) { return AT(ct__tan)(x); }
     }
 #endif
 
+#ifndef NOTES
 #define FORWARD1(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
     OPERAND(x, 1)                                                                                                      \
-    FORMULA1(forward_##name, 2, VALUE(x) out[i] = f;)                                                                     \
+    FORMULA1(forward_##name, 2, VALUE(x) out[i] = f;)                                                                  \
     }
+#else /* the fast form notes which x are near: a result that does not go over x is computed at once, and once more if one was not */
+#define FORWARD1(name, f)                                                                                              \
+    BEGIN_KERNEL(forward_##name)                                                                                       \
+    OPERAND(x, 1)                                                                                                      \
+    const bool angles = takes_angles("forward_" #name);                                                                \
+    if (!angles && !takes_logarithms("forward_" #name)) {                                                              \
+        enum { far = 0 };                                                                                              \
+        BLOCKS(T) { VALUE(x) out[i] = f; }                                                                             \
+        return;                                                                                                        \
+    }                                                                                                                  \
+    if (n > PIECE) {                                                                                                   \
+        AT(by_pieces)(AT(forward_##name), n, p, 2, params);                                                            \
+        return;                                                                                                        \
+    }                                                                                                                  \
+    if (out != at_x || (angles ? AT(near_angles)(n, at_x) : AT(near_logarithms)(n, at_x))) {                           \
+        const BITS limit = LIMIT_OF(angles);                                                                           \
+        BITS all = 0;                                                                                                  \
+        _Pragma(KEYS_LOOP) for (int64_t i = 0; i < (n & -(int64_t)(CT__BLOCK / sizeof(T))); i++)                       \
+        {                                                                                                              \
+            enum { far = 0 };                                                                                          \
+            VALUE(x)                                                                                                   \
+            out[i] = f;                                                                                                \
+            const BITS u = KEY_OF(angles, x), w = WORD_OF(u, limit);                                                   \
+            all = BOTH(all, w);                                                                                        \
+        }                                                                                                              \
+        if (ARE_BELOW(all, limit)) return;                                                                             \
+    }                                                                                                                  \
+    enum { far = 1 };                                                                                                  \
+    if (angles) for (int64_t i = 0; i < n; i++) { VALUE(x) out[i] = f; }                                               \
+    else BLOCKS(T) { VALUE(x) out[i] = f; }                                                                            \
+    }
+#endif
 #define FORWARD2(name, f)                                                                                              \
     BEGIN_KERNEL(forward_##name)                                                                                       \
     OPERAND(x, 1) OPERAND(y, 2)                                                                                        \
@@ -163,6 +192,16 @@ static __attribute__((noinline)) T AT(any_tan)(T x) { return AT(ct__tan)(x); }
 
 #include "ops/pointwise.def"
 
+#ifndef INTEGERS
+#undef KEY_OF
+#undef LIMIT_OF
+#undef ANGLE_KEY
+#undef LOGARITHM_KEY
+#undef KEYS_LOOP
+#undef WORD_OF
+#undef BOTH
+#undef ARE_BELOW
+#endif
 #undef BEGIN_KERNEL
 #undef OPERAND
 #undef VALUE
