@@ -19,6 +19,7 @@ typedef struct bench_contestant {
     void (*step)(void);
     void (*drop)(void);
 } bench_contestant;
+#define BENCH_END {NULL, NULL, NULL, NULL} /* of a list of them */
 
 struct bench_row {
     const char *name, *what;

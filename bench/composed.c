@@ -173,7 +173,7 @@ static void transformer_step(void)
     learn(ct_affine(x, p[12], p[13]));
 }
 
-#define CONTESTANT(make, step) (const bench_contestant[]){{"library", make, step, drop}, {NULL, NULL, NULL, NULL}}
+#define CONTESTANT(make, step) (const bench_contestant[]){{"library", make, step, drop}, BENCH_END}
 
 const bench_row bench_composed_rows[] = {
     {"W7", "CNN 1x28x28, conv 5x5x8, pool, conv 5x5x16, pool, fc 10, B 64, Adam; composed",

@@ -266,7 +266,7 @@ static const bench_contestant contestants[] = {
     {"openblas", openblas_make, openblas_step, openblas_drop},
     {"own", own_make, own_step, own_drop},
     {"pass", pass_make, pass_step, pass_drop},
-    {NULL, NULL, NULL, NULL},
+    BENCH_END,
 };
 
 const bench_row bench_mlp_rows[] = {

@@ -77,7 +77,7 @@ static const bench_contestant contestants[] = {
     {"library", library_make, library_step, library_drop},
     {"libmvec", libmvec_make, libmvec_step, libmvec_drop},
     {"sleef", sleef_make, sleef_step, sleef_drop},
-    {NULL, NULL, NULL, NULL},
+    BENCH_END,
 };
 
 #define F32(name, f, low, high)                                                                                                  \

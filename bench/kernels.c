@@ -45,5 +45,5 @@ static void product_drop(void)
 
 const bench_contestant bench_product_contestants[] = {
     {"product", product_make, product_step, product_drop},
-    {NULL, NULL, NULL, NULL},
+    BENCH_END,
 };

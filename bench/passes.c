@@ -81,9 +81,8 @@ static void pass_on_step(void) { hardware_pass_on(team); }
 static void nothing(void) {}
 
 #define LIMIT {"limit", limit_make, hardware_memory_step, hardware_memory_drop}
-#define END {NULL, NULL, NULL, NULL}
 #define PASS(name, what, step, arrays, pass)                                                                                     \
-    {name, what, (const bench_contestant[]){{"library", library_make, step, library_drop}, LIMIT, END},                          \
+    {name, what, (const bench_contestant[]){{"library", library_make, step, library_drop}, LIMIT, BENCH_END},                    \
      &(const pass_config){(arrays) * ARRAY, pass}, 1, (arrays) * ARRAY, 0}
 
 const bench_row bench_pass_rows[] = {
@@ -106,19 +105,19 @@ const bench_row bench_pass_rows[] = {
 };
 
 #define MEMORY(name, what, footprint, traffic, pass)                                                                             \
-    {name, what, (const bench_contestant[]){LIMIT, END}, &(const pass_config){footprint, pass}, 1, traffic, 0}
+    {name, what, (const bench_contestant[]){LIMIT, BENCH_END}, &(const pass_config){footprint, pass}, 1, traffic, 0}
 
 const bench_row bench_hardware_rows[] = {
-    {"H.fma", "multiply-adds in registers", (const bench_contestant[]){{"limit", team_make, fma_step, nothing}, END}, NULL, 1, 0,
-     HARDWARE_FMA_FLOPS},
+    {"H.fma", "multiply-adds in registers", (const bench_contestant[]){{"limit", team_make, fma_step, nothing}, BENCH_END}, NULL, 1,
+     0, HARDWARE_FMA_FLOPS},
     MEMORY("H.triad", "triad, 192 MB, the better of plain and non-temporal stores", 192e6, 192e6, HARDWARE_TRIAD),
     MEMORY("H.plain", "triad, 192 MB, plain stores", 192e6, 192e6, HARDWARE_TRIAD_PLAIN),
     MEMORY("H.l3", "triad, 6 MB", 6e6, 24e6, HARDWARE_TRIAD),
     MEMORY("H.l2", "triad, 240 KB", 240e3, 9600e3, HARDWARE_TRIAD),
     MEMORY("H.read", "sum of 64 MB", 64e6, 64e6, HARDWARE_READ),
-    {"H.region", "a parallel region with nothing in it", (const bench_contestant[]){{"limit", team_make, region_step, nothing}, END}, NULL, 1,
-     0, 0},
+    {"H.region", "a parallel region with nothing in it",
+     (const bench_contestant[]){{"limit", team_make, region_step, nothing}, BENCH_END}, NULL, 1, 0, 0},
     {"H.pass", "32 KB that one thread writes and another reads, with a region",
-     (const bench_contestant[]){{"limit", team_make, pass_on_step, nothing}, END}, NULL, 1, 0, 0},
+     (const bench_contestant[]){{"limit", team_make, pass_on_step, nothing}, BENCH_END}, NULL, 1, 0, 0},
     {NULL, NULL, NULL, NULL, 1, 0, 0},
 };

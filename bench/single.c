@@ -214,19 +214,18 @@ static void openblas_step(void) { hardware_run(&openblas); }
 static void chain_drop(void) { free(matrices); }
 
 #define LIMIT {"limit", memory_make, hardware_memory_step, hardware_memory_drop}
-#define END {NULL, NULL, NULL, NULL}
-#define BESIDE_MEMORY(step) (const bench_contestant[]){{"library", library_make, step, library_drop}, LIMIT, END}
+#define BESIDE_MEMORY(step) (const bench_contestant[]){{"library", library_make, step, library_drop}, LIMIT, BENCH_END}
 static const bench_contestant expression_contestants[] = {
-    {"library", library_make, expression, library_drop}, {"replay", replay_make, replay_expression, replay_drop}, LIMIT, END};
+    {"library", library_make, expression, library_drop}, {"replay", replay_make, replay_expression, replay_drop}, LIMIT, BENCH_END};
 static const bench_contestant chain_contestants[] = {
     {"library", library_make, chain_of_products, library_drop},
     {"blis", blis_make, blis_step, chain_drop},
     {"openblas", openblas_make, openblas_step, chain_drop},
-    END,
+    BENCH_END,
 };
 static const bench_contestant scalar_contestants[] = {
     {"library", library_make, chain_of_scalars, library_drop},
-    END,
+    BENCH_END,
 };
 
 /* Bytes: an expression reads five arrays and writes y, then reads five and writes five gradients; a layer norm reads x, writes y,

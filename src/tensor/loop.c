@@ -199,11 +199,12 @@ static void choose_way(plan *p, ct_tensor *const *t)
 static void go_straight(plan *p, ct__kernel straight)
 {
     const int64_t row = p->dim[p->rank - 1] * (int64_t)p->size[0];
-    if (!p->stream || !straight || row % 64 || (uintptr_t)p->data[0] % 64) return;
+    p->straight = p->stream && straight && row % 64 == 0 && (uintptr_t)p->data[0] % 64 == 0;
+    if (!p->straight) return;
+    p->straight_params[0] = p->straight_params[1] = 0;
     for (int k = 0; k < p->arrays; k++) p->straight_params[p->array[k].operand - 1] = (double)(p->ahead * p->array[k].size);
     p->kernel = straight;
     p->params = p->straight_params;
-    p->straight = true;
     p->stream = false;
 }
 
@@ -235,8 +236,6 @@ static void map(ct__kernel kernel, ct__kernel straight, int outputs, ct_tensor *
     p.params = params;
     p.outputs = outputs;
     p.count = count;
-    p.straight = false;
-    p.straight_params[0] = p.straight_params[1] = 0;
     for (int k = 0; k < count; k++) {
         p.data[k] = t[k]->data;
         p.size[k] = ct__size(t[k]);
