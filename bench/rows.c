@@ -76,9 +76,10 @@ static void list(void)
     printf("]}\n");
 }
 
+/* The last one made goes first: it may use what another made. */
 static void close_row(void)
 {
-    for (int i = 0; i < opened.count; i++) opened.contestant[i]->drop();
+    for (int i = opened.count - 1; i >= 0; i--) opened.contestant[i]->drop();
     opened = (struct opened){0};
     ct_memory_trim();
 }

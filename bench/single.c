@@ -95,7 +95,7 @@ static void expression(void)
     ct_grad(&y, NULL, 1, in, INPUTS, g, once);
 }
 
-/* The same, captured at its first step and replayed. */
+/* The same on the library's tensors, captured at its first step and replayed. */
 static ct_captured *captured;
 static int expression_of(void *unused)
 {
@@ -106,7 +106,7 @@ static int expression_of(void *unused)
 static bool replay_make(const bench_row *row, int threads)
 {
     (void)row, (void)threads;
-    return true;
+    return in[0] != NULL;
 }
 static void replay_expression(void)
 {
