@@ -112,11 +112,14 @@ bool ct__thread_register(void) { return heap_of_thread() != NULL; }
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* Only pages that lie wholly in the block: what is resident never exceeds the bytes that are counted. */
+/* Only pages that lie wholly in the block: what is resident never exceeds the bytes that are counted. A block that malloc had given
+ * to somebody before still has the small pages of then: they go first. Where the system refuses, the block stays as it was. */
 static void ask_for_huge_pages(void *block, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
-    madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* refused: it stays as it was */
+    const size_t whole = bytes / HUGE_PAGE * HUGE_PAGE;
+    madvise(block, whole, MADV_DONTNEED);
+    madvise(block, whole, MADV_HUGEPAGE);
 #else
     (void)block, (void)bytes;
 #endif
