@@ -1,6 +1,8 @@
 """Processes that take turns: bench_rows (ours), bench_rows --openblas, and peers.py, each with one thread and with two.
 
-Who is not measured is stopped (SIGSTOP), so that nobody's idle threads, which may spin, take time from another.
+Who is not measured is stopped (SIGSTOP), so that nobody's idle threads, which may spin, take time from another. What others do on
+the machine slows one processor or the other down for seconds at a time: so those with one thread run on the same processor in a
+round, on the next one in the next round, and the rounds of a row are spread over some seconds.
 """
 import json
 import os
@@ -30,6 +32,14 @@ class Process:
         self.child = subprocess.Popen([*map(str, command), "--threads", str(threads)], stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1, env=environment,
                                       preexec_fn=bind)
+
+    def move(self, processor):
+        """All its threads, which is for a process that works with one."""
+        try:
+            for task in os.listdir(f"/proc/{self.child.pid}/task"):
+                os.sched_setaffinity(int(task), {processor})
+        except OSError:  # it has ended, as its next answer tells
+            pass
 
     def ask(self, line):
         if not self.alive:
@@ -202,13 +212,19 @@ class Contest:
                    if p.name == "ours" and any(q is p and c == "library" for q, c in turns)}
         times = {}
         rounds = self.options.rounds
+        processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
         for turn in range(rounds):
+            begin = time.time()
+            if processors:
+                for process in {p for p, _ in turns if p.threads == 1}:
+                    process.move(processors[turn % len(processors)])
             for process, contestant in turns if turn % 2 == 0 else reversed(turns):
                 answer = process.ask(f"time {contestant} {self.options.seconds}")
                 if "error" in answer:
                     self.fail(f"{row} {contestant} {process.threads}", answer)
                     continue
                 times.setdefault(f"{contestant} {process.threads}", []).append(answer["cpu_us" if self.options.cpu else "us"])
+            time.sleep(max(0, self.options.spread / rounds - (time.time() - begin)))
         result = {k: about.get(k, default) for k, default in (("what", ""), ("bytes", 0), ("flops", 0), ("per", 1))}
         result["times"] = {k: v for k, v in times.items() if len(v) == rounds}
         result["count"] = counted
@@ -269,6 +285,7 @@ class Contest:
             "instruction_set": ours.get("instruction_set"),
             "rounds": self.options.rounds,
             "turn": self.options.seconds,
+            "spread": self.options.spread,
             "clock": "processor" if self.options.cpu else "wall",
             "wait_policy": "unset" if self.options.active else "passive",
             "peers": versions,

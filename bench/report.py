@@ -256,7 +256,7 @@ def describe(about):
     libraries = ", ".join(f"{n} {about[k] or 'not found'}" for n, k in (("OpenBLAS", "openblas"), ("SLEEF", "sleef")))
     return (f"{about['date']}, {about['processor']}, {about['processors']} processors, kernels {about['instruction_set']}; "
             f"{peers}; {libraries}. "
-            f"{about['rounds']} rounds, turns of {1e3 * about['turn']:g} ms, OMP_WAIT_POLICY {about['wait_policy']}; "
+            f"{about['rounds']} rounds in {about['spread']:g} s or more, turns of {1e3 * about['turn']:g} ms, OMP_WAIT_POLICY {about['wait_policy']}; "
             f"load average at the end {load} (above the number of processors the machine was not quiet). "
             f"{busy if about['clock'] == 'processor' else ''}"
             "Microseconds per step, one / two threads; ratios are medians over the rounds of ratios within a round; below 1 the "
