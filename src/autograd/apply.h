@@ -19,10 +19,12 @@ static inline __attribute__((always_inline)) bool ct__results_are_watched(void)
 }
 
 /* Keeps input i of a new node where its operation wants that, and leads to where it came from where that matters. */
-static inline __attribute__((always_inline)) void ct__take(ct__node *n, ct__behind *b, int i, ct_tensor *x, bool needed)
+static inline __attribute__((always_inline)) void ct__take(const ct_op *op, ct__node *n, ct__behind *b, int i, ct_tensor *x, bool needed)
 {
-    ct__node_take_input(n, i, x, (n->op->keeps & (unsigned)KEEP_X << i) != 0);
+    _Static_assert(KEEP_X == 1, "the first bits are those of inputs");
+    ct__node_take_input(n, i, x, op->keeps >> i & 1);
     if (needed) ct__node_take_edge(n, b, i, x);
+    else n->in[i].from = NULL;
 }
 
 /* Applies an operation of x, or of x and y, whose only result is like x, and which has rules for both. `compute` does what op->forward
@@ -47,8 +49,8 @@ static inline __attribute__((always_inline)) ct_tensor *ct__apply_like_x(const c
     if (CT__UNLIKELY(!n)) return ct__apply_failed(&(ct_tensor *){z}, 1), NULL;
     ct__node_note_result(n, x); /* z is like it, and x was written longer ago */
     ct__behind b = ct__node_inputs_begin(n);
-    ct__take(n, &b, 0, x, x_needed);
-    if (n_in > 1) ct__take(n, &b, 1, y, y_needed);
+    ct__take(op, n, &b, 0, x, x_needed);
+    if (n_in > 1) ct__take(op, n, &b, 1, y, y_needed);
     ct__node_inputs_end(n, &b);
     ct__node_attach(z, n, 0);
     z->needs_grad = z->own.tracked = true;

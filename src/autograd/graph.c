@@ -103,12 +103,10 @@ bool ct__needs_grad(const ct_tensor *t) { return ct__needs(t); }
 
 ct__node *ct__node_leaf(ct_tensor *t, bool collects)
 {
-    ct__node *n = ct__node_new(sizeof *n + sizeof(ct_shape));
+    ct__node *n = ct__node_new(sizeof *n + sizeof(ct_shape), 0, 1);
     if (!n) return NULL;
     n->op = NULL;
     n->number = 0;
-    n->n_in = 0;
-    n->n_out = 1;
     n->dtype = t->dtype;
     n->rank = 0;
     n->collects = collects;
@@ -151,12 +149,10 @@ static CT__APART ct__node *node_any(const ct_call *c, size_t params)
     const size_t out_shapes = fits(c) ? 0 : n_out;
     const size_t size = sizeof(ct__node) + n_in * sizeof(ct__input) + (in_shapes + out_shapes) * sizeof(ct_shape) +
                         kept * sizeof(ct__kept) + (params + 7) / 8 * 8;
-    ct__node *n = ct__node_new(size);
+    ct__node *n = ct__node_new(size, c->n_in, ct__outputs(c));
     if (!n) return NULL;
     char *at = (char *)n->in + n_in * sizeof(ct__input);
     n->op = c->op;
-    n->n_in = c->n_in;
-    n->n_out = (uint8_t)ct__outputs(c);
     n->in_shapes = in_shapes > 0;
     n->out_shapes = out_shapes > 0;
     ct_shape *shape = part(&at, (in_shapes + out_shapes) * sizeof(ct_shape));
@@ -207,6 +203,7 @@ static inline __attribute__((always_inline)) bool take_inputs(ct__node *n, const
     for (int i = 0; i < n_in; i++, rule += step, keeps >>= 1) {
         ct_tensor *x = c->in[i];
         ct__node_take_input(n, i, x, CT__LIKELY(step) ? keeps & KEEP_X : ct__keeps_input(op, i));
+        n->in[i].from = NULL;
         if (!ct__needs(x) || *rule == ct__vjp_none) continue;
         if (CT__UNLIKELY(!*rule)) ok = no_rule(c, i);
         else ct__node_take_edge(n, &b, i, x);

@@ -60,6 +60,7 @@ typedef struct ct__work {
     struct ct__work *later; /* in the order of rising numbers */
     const struct ct__tour *owner;
     struct ct__node *node;
+    /* Set in two stores, where n_out is known. */
     int32_t n_out;
     int32_t uses; /* forward: the nodes that have still to read it */
     bool end;     /* one of the nodes that are looked for */
@@ -68,7 +69,7 @@ typedef struct ct__work {
     bool inside;    /* it is the node's own room */
     bool held;      /* the tour has a reference of the node */
     bool awaited;   /* backward: a node that was put off will lead to it */
-    uint8_t waits;  /* backward: one more than the place in the open region where the gradient waits; 0: none does (region.h) */
+    uint16_t waits; /* backward: one more than the place in the open region where the gradient waits; 0: none does (region.h) */
     ct_tensor *g[]; /* of each output: its gradient, or its tangent; NULL: zero */
 } ct__work;
 
@@ -84,15 +85,20 @@ struct ct__node {
     ct__node *only_leaf; /* the one that every way from here ends at, a leaf: itself; NULL: there are several. Not held: the inputs are */
     uint64_t number;
     const char *file; /* the user's place */
-    int32_t line;
+    /* What is the same in most nodes lies together, and is set by one store. */
     int32_t n_in;
-    uint8_t n_out;           /* without those for the rules alone: they come last, and no tensor's slot names them */
-    uint8_t dtype;           /* of output 0 */
-    uint8_t rank;            /* of output 0 */
-    uint8_t kept_outputs;    /* a bit for each output that was kept */
+    uint8_t n_out;        /* without those for the rules alone: they come last, and no tensor's slot names them */
+    uint8_t kept_outputs; /* a bit for each output that was kept */
+    bool in_shapes;       /* there are shapes of inputs: KEEP_SHAPES */
+    bool out_shapes;      /* of outputs: several, leaves, and what does not fit dim[] */
+    int32_t line;
+    union {
+        struct {
+            uint8_t dtype, rank; /* of output 0 */
+        };
+        uint16_t kind; /* both */
+    };
     int32_t dim[CT__NODE_DIMS]; /* of output 0; without meaning where there are shapes of outputs */
-    bool in_shapes;  /* there are shapes of inputs: KEEP_SHAPES */
-    bool out_shapes; /* of outputs: several, leaves, and what does not fit dim[] */
     uint32_t size; /* of this record */
     uint32_t segment_index; /* where there is a segment */
     /* From here on all is zero in a new node. */

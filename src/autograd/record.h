@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-/* A record whose other parts the caller sets: op, n_in, n_out, and what is known of the output. NULL with an error. */
-static inline __attribute__((always_inline)) ct__node *ct__node_new(size_t size)
+/* A record whose other parts the caller sets: op, and what is known of the output. NULL with an error. */
+static inline __attribute__((always_inline)) ct__node *ct__node_new(size_t size, int n_in, int n_out)
 {
     _Static_assert(offsetof(ct__node, work) % 16 == 0, "what is cleared begins at a round address");
     ct__node *n = size <= CT__SLAB_MAX ? ct__slab_get(size) : ct__pool_get(size);
@@ -20,12 +20,15 @@ static inline __attribute__((always_inline)) ct__node *ct__node_new(size_t size)
     ct__slab_clear(&n->work, offsetof(ct__node, room) - offsetof(ct__node, work));
     n->refs = 1;
     n->shared = n->used = n->collects = n->spent = false;
+    n->n_in = n_in;
+    n->n_out = (uint8_t)n_out;
     n->kept_outputs = 0;
     n->in_shapes = n->out_shapes = false;
     n->size = (uint32_t)size;
+    n->file = NULL;
+    n->line = 0;
     const ct__node *at = ct__ad.at;
-    n->file = at ? at->file : NULL;
-    n->line = at ? at->line : 0;
+    if (CT__UNLIKELY(at != NULL)) n->file = at->file, n->line = at->line;
     ct__ad.unplaced += !n->file;
     ct__self.live.nodes++;
     ct__self.count.nodes++;
@@ -37,12 +40,10 @@ static inline __attribute__((always_inline)) ct__node *ct__node_plain(const ct_o
                                                                       size_t params_size)
 {
     const size_t in = (size_t)n_in * sizeof(ct__input), kept = op->keeps & KEEP_Z ? (size_t)(1 + aside) * sizeof(ct__kept) : 0;
-    ct__node *n = ct__node_new(sizeof(ct__node) + in + kept + (params_size + 7) / 8 * 8);
+    ct__node *n = ct__node_new(sizeof(ct__node) + in + kept + (params_size + 7) / 8 * 8, n_in, 1);
     if (CT__UNLIKELY(!n)) return NULL;
     char *at = (char *)n->in + in;
     n->op = op;
-    n->n_in = n_in;
-    n->n_out = 1;
     if (kept) n->out = (ct__kept *)(void *)at;
     if (params_size) n->params = memcpy(at + kept, params, params_size);
     return n;
@@ -62,15 +63,19 @@ typedef struct ct__behind {
 
 static inline ct__behind ct__node_inputs_begin(ct__node *n) { return (ct__behind){.last = 0, .leaf = n}; }
 
-/* Input i, without an edge, kept where `kept` says so. */
+/* Input i, of which the caller sets where it came from; kept where `kept` says so. */
 static inline __attribute__((always_inline)) void ct__node_take_input(ct__node *n, int i, ct_tensor *x, bool kept)
 {
     ct__input *in = &n->in[i];
-    in->from = NULL;
-    in->was_kept = kept;
     in->slot = x->slot;
-    in->kept = kept ? ct__retain(x) : NULL;
-    if (kept) in->version = x->storage->version;
+    if (kept) {
+        in->kept = ct__retain(x);
+        in->version = x->storage->version;
+        in->was_kept = true;
+    } else {
+        in->kept = NULL;
+        in->was_kept = false;
+    }
 }
 
 /* An edge to where input i, which needs a gradient, came from. */
@@ -90,8 +95,7 @@ static inline void ct__node_inputs_end(ct__node *n, const ct__behind *b)
 /* What those who look at the graph want to know of a result, or of a tensor like it. */
 static inline void ct__node_note_result(ct__node *n, const ct_tensor *y)
 {
-    n->dtype = y->dtype;
-    n->rank = y->rank;
+    n->kind = y->kind;
     for (int i = 0; i < y->rank && i < CT__NODE_DIMS; i++) n->dim[i] = (int32_t)y->dim[i];
 }
 

@@ -46,10 +46,18 @@ static inline ct__work *ct__queue_pop(ct__queue *q)
 void ct__queue_free(ct__queue *q);
 
 /* Puts a record on a node, which must outlive the tour: by ct__work_hold, or because another node of the tour leads to it. */
-static inline void ct__work_begin(ct__tour *t, ct__node *n, ct__work *w, bool inside)
+static inline __attribute__((always_inline)) void ct__work_begin(ct__tour *t, ct__node *n, ct__work *w, bool inside)
 {
-    *w = (ct__work){.below = n->work, .next = t->all, .owner = t, .node = n, .n_out = n->n_out, .needed = t->everything,
-                    .inside = inside};
+    w->n_out = n->n_out;
+    w->uses = 0;
+    w->end = w->queued = w->held = w->awaited = false;
+    w->needed = t->everything;
+    w->inside = inside;
+    w->waits = 0;
+    w->below = n->work;
+    w->next = t->all;
+    w->owner = t;
+    w->node = n;
     w->g[0] = NULL;
     t->all = w;
     n->work = w;

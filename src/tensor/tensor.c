@@ -57,18 +57,23 @@ void ct__storage_lean_on(ct__storage *s, const ct__storage *other)
 
 /* ---- tensors ---- */
 
-/* Makes a slab record one with everything set but shape, dtype and storage. */
-static inline void record_begin(ct_tensor *t)
+/* Makes a slab record one with everything set but shape, dtype and storage; it is dense until somebody says otherwise. Neighbors are set in
+ * a row, so that compilers make one store of them. */
+static inline __attribute__((always_inline)) void record_begin(ct_tensor *t)
 {
-    ct__slab_clear(t, offsetof(struct ct_tensor, front));
     t->refs = 1;
-    ct__self.live.tensors++;
+    t->weak = t->shared = t->needs_grad = false;
+    t->dense = true;
+    t->kind_and_place = 0;
+    _Static_assert(offsetof(struct ct_tensor, own) - offsetof(struct ct_tensor, graph) == 16, "nothing lies between");
+    ct__slab_clear(&t->graph, 16); /* and .file */
 }
 static inline ct_tensor *record_new(size_t class)
 {
     ct_tensor *t = ct__slab_get_of(class);
     if (CT__UNLIKELY(!t)) return NULL;
     record_begin(t);
+    ct__self.live.tensors++;
     return t;
 }
 
@@ -84,7 +89,6 @@ static inline void lay_out(ct_tensor *t, int rank, const int64_t *dim)
 {
     uint64_t step = 1; /* behind a length of 0 it may be anything */
     t->rank = (uint8_t)rank;
-    t->dense = true;
 #pragma GCC unroll 1
     for (int i = rank - 1; i >= 0; i--) {
         t->dim[i] = dim[i];
@@ -109,7 +113,10 @@ static inline void own_storage(ct_tensor *t, size_t class, bool inside, size_t b
 {
     ct__storage *s = t->storage = &t->own;
     s->refs = 1;
+    s->version = 0;
     s->inside = inside;
+    s->shared = s->tracked = s->foreign = s->gone = s->met = false;
+    s->scripted = 0;
     s->lines = (uint8_t)class;
     s->bytes = bytes;
     t->data = s->data = data;
@@ -148,6 +155,7 @@ ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const
     ct_tensor *t = ct__slab_try(class);
     if (CT__UNLIKELY(!t)) return new_of_any_size(operation, dtype, rank, dim, bytes);
     record_begin(t);
+    ct__self.live.tensors++;
     t->dtype = (uint8_t)dtype;
     lay_out(t, rank, dim);
     own_storage(t, class, true, bytes, bytes > CT__FRONT ? (char *)(t + 1) : t->front);
@@ -163,10 +171,10 @@ ct_tensor *ct__tensor_one(const char *operation, ct_dtype dtype)
     ct_tensor *t = CT__INSIDE_MAX ? ct__slab_try(CLASS) : NULL;
     if (CT__UNLIKELY(!t)) return new_of_any_size(operation, dtype, 0, NULL, bytes);
     record_begin(t);
-    t->dtype = (uint8_t)dtype;
-    t->dense = true;
     t->count = 1;
+    t->dtype = (uint8_t)dtype;
     own_storage(t, CLASS, true, bytes, t->front);
+    ct__self.live.tensors++;
     return t;
 }
 
@@ -217,6 +225,7 @@ ct_tensor *ct__tensor_view(const ct_tensor *base, int rank, const int64_t *dim, 
         t->count *= dim[i];
     }
     t->dense = ct__row_major(t);
+    t->own.refs = 0;
     t->storage = base->storage;
     storage_retain(t->storage);
     t->data = data;

@@ -41,17 +41,27 @@ enum { CT__FRONT = 16, CT__INSIDE_MAX = 0 };
 enum { CT__FRONT = 16, CT__INSIDE_MAX = 192 }; /* storages of up to this many bytes live in the record; the first few in its front */
 #endif
 
-/* Ordered so that a scalar with its value takes two cache lines. */
+/* Ordered so that a scalar with its value takes two cache lines, and that what is the same in all new tensors is set by few stores. */
 struct ct_tensor {
     ct__link link; /* first: a scope's release callback gets a pointer to it */
     int32_t refs;
-    uint8_t dtype, rank;
     bool weak;       /* made by ct_scalar */
     bool shared;     /* refs change atomically */
     bool needs_grad; /* it is a result whose node leads to a leaf that collects a gradient; for leaves the leaf knows */
     bool dense;      /* row-major without gaps */
-    uint8_t slot;    /* which output of its node it is */
-    int32_t line;    /* the user's source place */
+    union {
+        struct {
+            union {
+                struct {
+                    uint8_t dtype, rank;
+                };
+                uint16_t kind; /* both */
+            };
+            uint8_t slot; /* which output of its node it is */
+            int32_t line; /* the user's source place */
+        };
+        uint64_t kind_and_place; /* 0 in a new tensor, but for its kind */
+    };
     int64_t count;
     char *data;
     ct__storage *storage;
