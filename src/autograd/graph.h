@@ -173,7 +173,7 @@ const char *ct__node_title(const ct__node *n);
 static inline bool ct__keeps_input(const ct_op *op, int i)
 {
     if (CT__LIKELY(op->inputs != CT__VARIADIC)) return op->keeps & (1u << i);
-    return op->keeps & KEEP_X || (i < 64 && op->keep_inputs >> i & 1);
+    return op->keeps & KEEP_X || (i < 16 && op->keep_inputs >> i & 1);
 }
 static inline bool ct__keeps_output(const ct_op *op, int i)
 {

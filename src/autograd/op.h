@@ -61,10 +61,18 @@ typedef struct ct__slope {
 
 struct ct_op {
     const char *name;
-    int inputs;  /* CT__VARIADIC: rule 0 serves all inputs, told apart by c->index */
-    int outputs; /* 0 counts as 1 */
-    unsigned keeps;
-    size_t params; /* bytes of params */
+    int8_t inputs;   /* CT__VARIADIC: rule 0 serves all inputs, told apart by c->index */
+    uint8_t outputs; /* 0 counts as 1 */
+    uint8_t keeps;
+    bool linear; /* in all inputs that have a derivative together: dy = op(dx...), absent tangents being zeros. In place of jvp[]. */
+    bool single; /* the rules take one cotangent or tangent at a time, not stacks: the engine loops */
+    bool custom; /* the user's: its name stands in messages as it is */
+    uint8_t saved;        /* of a custom operation: so many last outputs are values it saved; their derivative is unknown */
+    uint8_t aside;        /* with KEEP_Z: so many last outputs are values for the rules alone, which nobody else ever
+                           * sees; a front that makes one frees it, and the node alone holds it */
+    uint8_t keep_outputs; /* with KEEP_Z: a bit for each output that is kept; 0: all */
+    uint16_t keep_inputs; /* of a variadic operation: a bit for each input that is kept, beside KEEP_X, which means all */
+    uint32_t params;      /* bytes of params */
     /* Checks operands and writes c->shape[] and c->dtypes[]; false with an error. ct__shape_of_x: the result is like in[0]. */
     bool (*shape)(ct_call *c);
     /* Computes into c->out[], which are made, contiguous and not set. Absent for views. False with an error. */
@@ -77,9 +85,6 @@ struct ct_op {
      * it, and what becomes of the sum of their tangents. Else each input's rule would compute that again. */
     ct_tensor *(*vjp_behind)(const ct_call *c, ct_tensor *const *g);
     ct_tensor *(*jvp_behind)(const ct_call *c, ct_tensor *dy);
-    /* The operation is linear in all inputs that have a derivative together: dy = op(dx...), absent tangents being zeros. In
-     * place of jvp[]. */
-    bool linear;
     /* Optional: all dx that are needed at once, without a graph; writes gx[i] where bit i of `need`, which has one at least, is set. Must
      * agree with vjp[]. */
     bool (*fused)(const ct_call *c, ct_tensor *const *g, unsigned need, ct_tensor **gx);
@@ -92,13 +97,6 @@ struct ct_op {
     bool (*vjp_all)(const ct_call *c, ct_tensor *const *g, const bool *need, ct_tensor **gx);
     /* Optional, in place of jvp[]: all output tangents at once; dx[i] NULL: none; dy[i] left NULL where it is zero. */
     bool (*jvp_all)(const ct_call *c, ct_tensor *const *dx, ct_tensor **dy);
-    bool single; /* the rules take one cotangent or tangent at a time, not stacks: the engine loops */
-    bool custom; /* the user's: its name stands in messages as it is */
-    uint8_t saved;         /* of a custom operation: so many last outputs are values it saved; their derivative is unknown */
-    uint8_t aside;         /* with KEEP_Z: so many last outputs are values for the rules alone, which nobody else ever
-                            * sees; a front that makes one frees it, and the node alone holds it */
-    uint8_t keep_outputs;  /* with KEEP_Z: a bit for each output that is kept; 0: all */
-    uint64_t keep_inputs;  /* of a variadic operation: a bit for each input that is kept, beside KEEP_X, which means all */
     const void *impl; /* for families: what their shared functions need */
     const char *doc;  /* the formula as text */
 };
