@@ -2,7 +2,8 @@
 
 Who is not measured is stopped (SIGSTOP), so that nobody's idle threads, which may spin, take time from another. What others do on
 the machine slows one processor or the other down for seconds at a time: so those with one thread run on the same processor in a
-round, on the next one in the next round, and the rounds of a row are spread over some seconds.
+round, on the next one in the next round, and the rounds of a row are spread over some seconds. And a loop that has nothing to do
+with any of them (quiet.c) tells before and after each turn whether its processors have been slowed down.
 """
 import json
 import os
@@ -148,13 +149,34 @@ def median(values):
     return statistics.median(values) if values else None
 
 
+class Quiet:
+    """Whether processors are as fast as they have been."""
+
+    SLOWER = 1.08  # than the least time of the loop: somebody else is there
+
+    def __init__(self, program, environment):
+        self.process = Process("quiet", [program], 1, environment) if program.exists() else None
+        self.least = float("inf")
+
+    def holds(self, processors):
+        times = []
+        for processor in processors if self.process else []:
+            self.process.move(processor)
+            times.append(self.process.ask("").get("us", 0))
+        self.least = min([self.least, *times])
+        return all(t <= self.SLOWER * self.least for t in times)
+
+
 class Contest:
     def __init__(self, program, options, threads):
         self.program, self.options, self.threads = program, options, threads
+        self.turns, self.quiet_turns = 0, 0
         self.failures, self.processes = [], []
         self.openblas, self.openblas_is_current = find_openblas()
         self.sleef = find_library("COTANGENT_SLEEF", ["*/libsleef.so.3", "libsleef.so*"])
         self.peers = [] if options.no_peers else find_peers(self.openblas, options.output)
+        self.processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+        self.quiet = Quiet(pathlib.Path(program).parent / "bench_quiet", self.environment(1))
         for n in threads:
             self.start("ours", [program], n)
             kernels = pathlib.Path(program).parent / "bench_kernels"
@@ -183,7 +205,7 @@ class Contest:
         self.processes.append(Process(name, command, threads, self.environment(threads)))
 
     def close(self):
-        for process in self.processes:
+        for process in [*self.processes, *([self.quiet.process] if self.quiet.process else [])]:
             process.close()
 
     # ---- one row ----
@@ -206,20 +228,43 @@ class Contest:
             turns += [(process, contestant) for contestant in answer["contestants"]]
         return turns, about
 
+    def turn(self, process, question, turn, patience):
+        """(answer, seconds that were spent in waiting). With one thread on one processor, another in each round."""
+        chosen = self.processors
+        if process.threads == 1 and chosen:
+            chosen = [chosen[turn % len(chosen)]]
+            process.move(chosen[0])
+        elif process.threads:
+            chosen = chosen[:process.threads]
+        spent = 0
+        while True:
+            begin = time.time()
+            before = self.quiet.holds(chosen)
+            while not before and spent + time.time() - begin < patience:
+                time.sleep(0.005)
+                before = self.quiet.holds(chosen)
+            spent += time.time() - begin
+            begin = time.time()
+            answer = process.ask(question)
+            was_quiet = before and self.quiet.holds(chosen)
+            if "error" in answer or was_quiet or spent >= patience:
+                self.turns += 1
+                self.quiet_turns += was_quiet
+                return answer, spent
+            spent += time.time() - begin
+
     def run(self, row):
         turns, about = self.open(row)
         counted = {str(p.threads): p.ask("count") for p in self.processes
                    if p.name == "ours" and any(q is p and c == "library" for q, c in turns)}
         times = {}
         rounds = self.options.rounds
-        processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+        patience = self.options.patience
         for turn in range(rounds):
             begin = time.time()
-            if processors:
-                for process in {p for p, _ in turns if p.threads == 1}:
-                    process.move(processors[turn % len(processors)])
             for process, contestant in turns if turn % 2 == 0 else reversed(turns):
-                answer = process.ask(f"time {contestant} {self.options.seconds}")
+                answer, spent = self.turn(process, f"time {contestant} {self.options.seconds}", turn, patience)
+                patience -= spent
                 if "error" in answer:
                     self.fail(f"{row} {contestant} {process.threads}", answer)
                     continue
@@ -286,6 +331,7 @@ class Contest:
             "rounds": self.options.rounds,
             "turn": self.options.seconds,
             "spread": self.options.spread,
+            "quiet": self.quiet_turns / self.turns if self.turns else 0,
             "clock": "processor" if self.options.cpu else "wall",
             "wait_policy": "unset" if self.options.active else "passive",
             "peers": versions,

@@ -257,6 +257,7 @@ def describe(about):
     return (f"{about['date']}, {about['processor']}, {about['processors']} processors, kernels {about['instruction_set']}; "
             f"{peers}; {libraries}. "
             f"{about['rounds']} rounds in {about['spread']:g} s or more, turns of {1e3 * about['turn']:g} ms, OMP_WAIT_POLICY {about['wait_policy']}; "
+            f"processors were nobody else's in {100 * about['quiet']:.0f} % of the turns; "
             f"load average at the end {load} (above the number of processors the machine was not quiet). "
             f"{busy if about['clock'] == 'processor' else ''}"
             "Microseconds per step, one / two threads; ratios are medians over the rounds of ratios within a round; below 1 the "
