@@ -158,6 +158,13 @@ class Quiet:
         self.process = Process("quiet", [program], 1, environment) if program.exists() else None
         self.least = float("inf")
 
+    def learn(self, processors, seconds):
+        """What the least time is: some moment of so many seconds will be quiet."""
+        end = time.time() + seconds
+        while self.process and time.time() < end:
+            self.holds(processors)
+            time.sleep(0.01)
+
     def holds(self, processors):
         times = []
         for processor in processors if self.process else []:
@@ -177,6 +184,7 @@ class Contest:
         self.peers = [] if options.no_peers else find_peers(self.openblas, options.output)
         self.processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
         self.quiet = Quiet(pathlib.Path(program).parent / "bench_quiet", self.environment(1))
+        self.quiet.learn(self.processors, min(options.patience, 5))
         for n in threads:
             self.start("ours", [program], n)
             kernels = pathlib.Path(program).parent / "bench_kernels"
