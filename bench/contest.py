@@ -173,10 +173,15 @@ class Quiet:
         self.least = min([self.least, *times])
         return all(t <= self.SLOWER * self.least for t in times)
 
+    def close(self):
+        if self.process:
+            self.process.close()
+
 
 class Contest:
     def __init__(self, program, options, threads):
         self.program, self.options, self.threads = program, options, threads
+        self.patience = 0  # seconds that the row may still spend on turns that were disturbed
         self.turns, self.quiet_turns = 0, 0
         self.failures, self.processes = [], []
         self.openblas, self.openblas_is_current = find_openblas()
@@ -213,7 +218,8 @@ class Contest:
         self.processes.append(Process(name, command, threads, self.environment(threads)))
 
     def close(self):
-        for process in [*self.processes, *([self.quiet.process] if self.quiet.process else [])]:
+        self.quiet.close()
+        for process in self.processes:
             process.close()
 
     # ---- one row ----
@@ -236,30 +242,25 @@ class Contest:
             turns += [(process, contestant) for contestant in answer["contestants"]]
         return turns, about
 
-    def turn(self, process, question, turn, patience):
-        """(answer, seconds that were spent in waiting). With one thread on one processor, another in each round."""
-        chosen = self.processors
+    def turn(self, process, question, number):
+        """The answer of a turn of round `number`, which is taken again where it was disturbed, while the row has patience. With one
+        thread on one processor, another in each round."""
+        chosen = self.processors[:process.threads]
         if process.threads == 1 and chosen:
-            chosen = [chosen[turn % len(chosen)]]
+            chosen = [self.processors[number % len(self.processors)]]
             process.move(chosen[0])
-        elif process.threads:
-            chosen = chosen[:process.threads]
-        spent = 0
         while True:
-            begin = time.time()
-            before = self.quiet.holds(chosen)
-            while not before and spent + time.time() - begin < patience:
-                time.sleep(0.005)
-                before = self.quiet.holds(chosen)
-            spent += time.time() - begin
-            begin = time.time()
-            answer = process.ask(question)
-            was_quiet = before and self.quiet.holds(chosen)
-            if "error" in answer or was_quiet or spent >= patience:
+            begin, last = time.time(), self.patience <= 0
+            quiet = self.quiet.holds(chosen)
+            answer = process.ask(question) if quiet or last else None
+            quiet = quiet and self.quiet.holds(chosen)
+            if quiet or last or (answer and "error" in answer):
                 self.turns += 1
-                self.quiet_turns += was_quiet
-                return answer, spent
-            spent += time.time() - begin
+                self.quiet_turns += quiet
+                return answer
+            if not answer:
+                time.sleep(0.005)
+            self.patience -= time.time() - begin
 
     def run(self, row):
         turns, about = self.open(row)
@@ -267,12 +268,11 @@ class Contest:
                    if p.name == "ours" and any(q is p and c == "library" for q, c in turns)}
         times = {}
         rounds = self.options.rounds
-        patience = self.options.patience
+        self.patience = self.options.patience
         for turn in range(rounds):
             begin = time.time()
             for process, contestant in turns if turn % 2 == 0 else reversed(turns):
-                answer, spent = self.turn(process, f"time {contestant} {self.options.seconds}", turn, patience)
-                patience -= spent
+                answer = self.turn(process, f"time {contestant} {self.options.seconds}", turn)
                 if "error" in answer:
                     self.fail(f"{row} {contestant} {process.threads}", answer)
                     continue

@@ -67,13 +67,13 @@ static inline __attribute__((always_inline)) void record_begin(ct_tensor *t)
     t->kind_and_place = 0;
     _Static_assert(offsetof(struct ct_tensor, own) - offsetof(struct ct_tensor, graph) == 16, "nothing lies between");
     ct__slab_clear(&t->graph, 16); /* and .file */
+    ct__self.live.tensors++;
 }
 static inline ct_tensor *record_new(size_t class)
 {
     ct_tensor *t = ct__slab_get_of(class);
     if (CT__UNLIKELY(!t)) return NULL;
     record_begin(t);
-    ct__self.live.tensors++;
     return t;
 }
 
@@ -155,7 +155,6 @@ ct_tensor *ct__tensor_new(const char *operation, ct_dtype dtype, int rank, const
     ct_tensor *t = ct__slab_try(class);
     if (CT__UNLIKELY(!t)) return new_of_any_size(operation, dtype, rank, dim, bytes);
     record_begin(t);
-    ct__self.live.tensors++;
     t->dtype = (uint8_t)dtype;
     lay_out(t, rank, dim);
     own_storage(t, class, true, bytes, bytes > CT__FRONT ? (char *)(t + 1) : t->front);
@@ -174,7 +173,6 @@ ct_tensor *ct__tensor_one(const char *operation, ct_dtype dtype)
     t->count = 1;
     t->dtype = (uint8_t)dtype;
     own_storage(t, CLASS, true, bytes, t->front);
-    ct__self.live.tensors++;
     return t;
 }
 
